@@ -1,1 +1,61 @@
-//! placeholder
+//! Fibers: futures and closures on cells, and a stack only while one needs it.
+//!
+//! This crate joins the three leaves: cells and stacks of `dtact-arena`, scheduled by `dtact-mesh`,
+//! suspended by `dtact-switch`. Users take it through the facade, the crate `dtact`.
+//!
+//! # Map
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | `fiber` | the cell: its header, its state word, its body |
+//! | `fiber_ref`, `registry` | the names of fibers, and how a stale one finds out |
+//! | `runtime` | configuration, what workers share, shutdown |
+//! | `worker` | the loop, its stacks, suspension |
+//! | `spawn`, `join`, `waker` | into a cell, out of it, and what happens in between |
+//! | `wait`, `block_on`, `yield_now` | how code waits |
+
+#![deny(unsafe_code)]
+
+#[cfg(not(dtact_loom))]
+mod block_on;
+#[cfg(not(dtact_loom))]
+mod error;
+#[cfg(not(dtact_loom))]
+mod fiber;
+#[cfg(not(dtact_loom))]
+mod fiber_ref;
+#[cfg(not(dtact_loom))]
+mod join;
+mod registry;
+#[cfg(not(dtact_loom))]
+mod runtime;
+#[cfg(not(dtact_loom))]
+mod spawn;
+mod sync;
+#[cfg(not(dtact_loom))]
+mod wait;
+#[cfg(not(dtact_loom))]
+mod waker;
+#[cfg(not(dtact_loom))]
+mod worker;
+#[cfg(not(dtact_loom))]
+mod yield_now;
+
+// The models need the two protocols alone; nothing else is made of loom's types.
+#[cfg(dtact_loom)]
+#[path = "fiber/state.rs"]
+mod state;
+#[cfg(all(test, dtact_loom))]
+mod models;
+
+#[cfg(not(dtact_loom))]
+pub use crate::{
+    error::{
+        BuildError, JoinError, ParseStackSizeError, ShutdownError, SpawnError, TrySpawnError,
+    },
+    join::JoinHandle,
+    runtime::{InitError, Runtime, config::Builder, metrics::Metrics, stack_size::IntoStackSize},
+    spawn::{spawn, spawn_with_stack, try_spawn},
+    wait::{WaitExt, wait},
+    yield_now::{YieldNow, yield_now},
+};

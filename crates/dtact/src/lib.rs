@@ -1,1 +1,35 @@
-//! placeholder
+#![doc = include_str!("../README.md")]
+//!
+//! # Where to begin
+//!
+//! | to do this | use |
+//! | --- | --- |
+//! | run a future beside others | [`spawn`] |
+//! | run plain code that may wait at any depth | [`spawn_with_stack`] |
+//! | wait for a future from plain code | [`wait()`], or [`.wait()`](WaitExt::wait) on it |
+//! | let others run | [`yield_now`] |
+//! | configure the process's runtime | [`#[dtact_init]`](macro@dtact_init), [`Runtime::init_global`] |
+//! | have a runtime of one's own | [`Builder`], [`Runtime`] |
+//!
+//! # What waits
+//!
+//! A future suspended at `.await` keeps its cell and nothing else, and may go on on any worker.
+//! Code suspended in [`wait()`] keeps the stack it stands on, and goes on on the same thread. For
+//! that, one promise has to be made once: [`Builder::enable_stackful`]. Without it [`wait()`]
+//! works all the same, by blocking a thread, which another one replaces.
+
+#![forbid(unsafe_code)]
+
+pub use dtact_bridge::{
+    BuildError, Builder, InitError, IntoStackSize, JoinError, JoinHandle, Metrics,
+    ParseStackSizeError, Runtime, ShutdownError, SpawnError, TrySpawnError, WaitExt, YieldNow,
+    spawn, spawn_with_stack, try_spawn, wait, yield_now,
+};
+/// Another name of [`wait()`].
+pub use dtact_bridge::wait as dtact_wait;
+/// Another name of [`WaitExt`].
+pub use dtact_bridge::WaitExt as DtactWaitExt;
+pub use dtact_macros::dtact_init;
+
+#[doc(hidden)]
+pub mod __private;

@@ -1,0 +1,115 @@
+//! The cell of a fiber: its header, and the body in which the future lives.
+//!
+//! ```text
+//!  cell (64-byte aligned)
+//!  ├─  0  state       u64      state.rs says who may touch what
+//!  ├─  8  vtable      8 bytes  what kind of future this is          fixed by spawn
+//!  ├─ 16  suspension  8 bytes  where it stands, if it waits on a stack      holder
+//!  ├─ 24  join slot  16 bytes  the waker of the handle's last poll   [bridge.S3]
+//!  ├─ 40  link        u32      the next task of the same queue         the mesh
+//!  ├─ 44  home        u16      1 + the worker it is pinned to, or 0      holder
+//!  ├─ 46  outcome     u8       how it ended                        [bridge.S2]
+//!  ├─ 47  is_closure  u8       does it run a closure?            fixed by spawn
+//!  ├─ 48  floor       u32      the least stack for it, in bytes  fixed by spawn
+//!  └─ 64  body: the future, later its outcome, in place
+//! ```
+//!
+//! A future is built in the body, pinned there, dropped there exactly once, and its outcome takes
+//! its place. Moving a fiber to another worker moves the index of its cell and nothing else.
+
+#![allow(unsafe_code, reason = "reads and writes cells through pointers")]
+
+pub(crate) mod body;
+pub(crate) mod state;
+
+use core::{cell::Cell as StdCell, mem::offset_of, ptr::NonNull, task::Waker};
+
+use crate::{sync::AtomicU8, worker::suspension::Suspension};
+use body::VTable;
+use state::State;
+
+/// The first 64 bytes of a cell.
+#[repr(C, align(64))]
+pub(crate) struct Header {
+    pub(crate) state: State,
+    pub(crate) vtable: StdCell<Option<&'static VTable>>,
+    pub(crate) suspension: StdCell<Option<NonNull<Suspension>>>,
+    pub(crate) join_slot: StdCell<Option<Waker>>,
+    pub(crate) link: dtact_mesh::Link,
+    pub(crate) home: StdCell<u16>,
+    pub(crate) outcome: AtomicU8,
+    pub(crate) is_closure: StdCell<bool>,
+    pub(crate) floor: StdCell<u32>,
+}
+
+const _: () = assert!(size_of::<Header>() == BODY_OFFSET);
+// Zeroed memory is a free cell: each `Option` around a pointer is `None`, the state is 0.
+const _: () = assert!(size_of::<Option<&'static VTable>>() == 8);
+const _: () = assert!(offset_of!(Header, state) == 0);
+
+/// Where the body begins.
+pub(crate) const BODY_OFFSET: usize = 64;
+/// The strictest alignment a body can have; what wants more is boxed.
+pub(crate) const BODY_ALIGN: usize = 64;
+
+/// How a fiber ended; what lies in its body from then on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Outcome {
+    /// The value it returned.
+    Value = 1,
+    /// The payload of its panic.
+    Panic = 2,
+    /// Nothing: it was cancelled.
+    Cancelled = 3,
+}
+
+/// A pointer to a cell.
+///
+/// # Invariants
+///
+/// - [bridge.C1] It points to a cell of a pool that stays mapped while the value is used: the
+///   runtime's memory lives while one of its workers runs, while a `Pin` of the registry is
+///   held, and while a handle exists.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Cell(NonNull<Header>);
+
+impl Cell {
+    /// # Safety
+    ///
+    /// - `address` is the address of a cell whose memory stays mapped while the value is used
+    ///   [bridge.C1].
+    #[inline]
+    pub(crate) const unsafe fn from_address(address: NonNull<u8>) -> Self {
+        Self(address.cast())
+    }
+
+    /// The header. Shared: which of its fields the caller may touch, the state says.
+    #[inline]
+    pub(crate) const fn header<'cell>(self) -> &'cell Header {
+        // SAFETY: mapped [bridge.C1], aligned by the pool, and valid as zeroed memory; all of its
+        // fields allow change through a shared reference.
+        unsafe { self.0.as_ref() }
+    }
+
+    /// The body.
+    #[inline]
+    pub(crate) const fn body(self) -> NonNull<u8> {
+        // SAFETY: every cell is larger than its header.
+        unsafe { self.0.cast::<u8>().add(BODY_OFFSET) }
+    }
+
+    /// How the fiber ended. For whoever owns the outcome [bridge.S2].
+    pub(crate) fn outcome(self) -> Outcome {
+        match self.header().outcome.load(crate::sync::Ordering::Relaxed) {
+            1 => Outcome::Value,
+            2 => Outcome::Panic,
+            _ => Outcome::Cancelled,
+        }
+    }
+
+    /// Records how the fiber ended, before `State::finish` publishes it.
+    pub(crate) fn set_outcome(self, outcome: Outcome) {
+        self.header().outcome.store(outcome as u8, crate::sync::Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,404 @@
+//! The state word of a fiber: who may touch its cell, and who owes it what.
+//!
+//! ```text
+//!  63                    32 31          9 8 7 6 5 4 3 2 1 0
+//! ┌────────────────────────┬─────────────┬─┬─┬─┬─┬─┬─┬─┬─┬─┐
+//! │       generation       │   unused    │O│L│T│W│H│C│D│N│o│
+//! └────────────────────────┴─────────────┴─┴─┴─┴─┴─┴─┴─┴─┴─┘
+//!   o OWNED       in one queue, or in the hands of one worker
+//!   N NOTIFIED    woken while OWNED: it must be polled once more
+//!   D DONE        ended; the outcome lies in the cell until the handle takes it
+//!   C CANCEL      shall end at its next dispatch or suspension
+//!   H HANDLE      a `JoinHandle` exists
+//!   W JOIN_WAKER  the join slot holds a waker, which now belongs to the fiber
+//!   T TAKING      the fiber has ended and is moving the waker out of the join slot
+//!   L LIVE        the cell holds a fiber; clear in a free cell
+//!   O ORPHAN      the runtime has ended; the handle frees what is left
+//! ```
+//!
+//! # States
+//!
+//! ```text
+//!            spawn                       wake: Schedule
+//!   free ───────────▶ OWNED ◀───────────────────────────────┐
+//!    ▲                  │  ▲ park: Notified (poll again)    │
+//!    │                  ├──┘                                │
+//!    │                  └────────▶ parked (LIVE, not OWNED) ┘
+//!    │                  park: Parked
+//!    │  finish: Detached│ finish: Joinable / WakeJoiner
+//!    ├──────────────────┤
+//!    │  release         ▼
+//!    └───────────────  DONE (LIVE, HANDLE)
+//! ```
+//!
+//! # Invariants
+//!
+//! - [bridge.S1] Exactly one place holds an OWNED fiber: one queue entry or one worker. Only that
+//!   holder polls it, touches its future, its suspension record and its scheduling fields.
+//!   Established by `spawn` and by the one successful `wake`; given up by `park` and `finish`.
+//! - [bridge.S2] The outcome in the cell belongs to the fiber until DONE, then to the handle
+//!   while HANDLE is set. Without a handle it never outlives `finish`.
+//! - [bridge.S3] The join slot belongs to the handle while neither JOIN_WAKER nor TAKING is set,
+//!   and to the fiber otherwise.
+//! - [bridge.S4] The generation rises by one each time the cell is freed. Whoever is neither the
+//!   holder nor the handle changes the word only by a compare-exchange of all 64 bits, so that a
+//!   stale waker can never change the word of a later fiber.
+//!
+//! # Memory ordering
+//!
+//! | operation | ordering | pairs with |
+//! | --- | --- | --- |
+//! | `begin` | release store | the acquire load of a scan at shutdown |
+//! | `wake`, also if nothing changes | AcqRel exchange | `begin_poll`, `park`: the poll that follows sees what the waker wrote |
+//! | `park` | release exchange | the acquire of the `wake` that schedules it again |
+//! | `finish` | release exchange | the acquire load in `is_done`: the handle sees the outcome |
+//! | `set_join_waker` | release exchange | the acquire of `finish`: the fiber sees the waker |
+//! | `release` | release store | the acquire of stale wakers, which read nothing but the word |
+//!
+//! # The race
+//!
+//! A wake must lead to a poll that sees what the waker wrote before it. A waker that finds the
+//! fiber OWNED and NOTIFIED already could simply go; but then nothing orders its writes before
+//! the poll. So it exchanges the word for itself: either the holder clears NOTIFIED after that,
+//! and acquires the waker's writes, or the exchange fails and the waker looks again.
+
+use crate::sync::{AtomicU64, Ordering};
+
+const OWNED: u64 = 1 << 0;
+const NOTIFIED: u64 = 1 << 1;
+const DONE: u64 = 1 << 2;
+const CANCEL: u64 = 1 << 3;
+const HANDLE: u64 = 1 << 4;
+const JOIN_WAKER: u64 = 1 << 5;
+const TAKING: u64 = 1 << 6;
+const LIVE: u64 = 1 << 7;
+const ORPHAN: u64 = 1 << 8;
+
+const GENERATION_SHIFT: u32 = 32;
+
+/// The word itself. All zeros is a free cell that was never used.
+#[derive(Debug)]
+#[repr(transparent)]
+pub(crate) struct State(AtomicU64);
+
+/// What a wake or a cancellation leaves the caller to do.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Wake {
+    /// The caller now holds the fiber [bridge.S1] and must put it into a queue.
+    Schedule,
+    /// Somebody holds the fiber and will see to it.
+    Nothing,
+    /// The fiber has ended.
+    Gone,
+}
+
+/// What giving a fiber up led to.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Park {
+    /// The fiber is parked; the caller holds it no longer and touches nothing of it.
+    Parked,
+    /// It was woken meanwhile; the caller still holds it and polls it again.
+    Notified,
+    /// It was cancelled meanwhile; the caller still holds it and ends it.
+    Cancelled,
+}
+
+/// What the end of a fiber leaves the caller to do.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Finish {
+    /// Nobody wants the outcome: the caller drops it and frees the cell.
+    Detached,
+    /// The outcome waits for the handle; the caller touches the cell no longer.
+    Joinable,
+    /// The caller takes the waker from the join slot, then calls `finish_taking`.
+    TakeWaker,
+}
+
+/// What dropping a handle leaves the caller to do.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Detach {
+    /// The fiber goes on without a handle.
+    Detached,
+    /// The fiber has ended: the caller drops the outcome and releases the cell.
+    Drop,
+}
+
+/// What a handle may do with its join slot.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum JoinSlot {
+    /// The slot is the handle's: empty, and free to be written.
+    Mine,
+    /// The fiber is ending at this moment: look again soon.
+    Busy,
+    /// The fiber is done.
+    Done,
+}
+
+/// What freeing a cell found.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Released {
+    /// The runtime has ended and counted this fiber.
+    pub(crate) was_orphan: bool,
+    /// The cell may be used again.
+    pub(crate) is_usable: bool,
+}
+
+impl State {
+    /// A free cell's word.
+    #[cfg(test)]
+    pub(crate) fn new() -> Self {
+        Self(AtomicU64::new(0))
+    }
+
+    /// Begins a fiber in a free cell and returns its generation, which is at least
+    /// `generation_min`. The caller holds the cell, and the fiber from now on.
+    #[inline]
+    pub(crate) fn begin(&self, generation_min: u32) -> u32 {
+        // Relaxed: the cell was handed over by the pool of cells.
+        let generation = generation_of(self.0.load(Ordering::Relaxed)).max(generation_min);
+        let word = (u64::from(generation) << GENERATION_SHIFT) | LIVE | OWNED | HANDLE;
+        self.0.store(word, Ordering::Release);
+        generation
+    }
+
+    /// Begins a dispatch: the holder takes note of all wakes so far. Returns whether the fiber
+    /// was cancelled.
+    #[inline]
+    pub(crate) fn begin_poll(&self) -> bool {
+        let word = self.0.load(Ordering::Acquire);
+        if word & (NOTIFIED | CANCEL) == 0 {
+            return false;
+        }
+        let word = self.0.fetch_and(!NOTIFIED, Ordering::AcqRel);
+        word & CANCEL != 0
+    }
+
+    /// Whether the fiber shall end. For its holder.
+    #[inline]
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed) & CANCEL != 0
+    }
+
+    /// Gives the fiber up, unless it was woken or cancelled since its poll began.
+    #[inline]
+    pub(crate) fn park(&self) -> Park {
+        let mut word = self.0.load(Ordering::Relaxed);
+        loop {
+            if word & CANCEL != 0 {
+                return Park::Cancelled;
+            }
+            if word & NOTIFIED != 0 {
+                self.0.fetch_and(!NOTIFIED, Ordering::AcqRel);
+                return Park::Notified;
+            }
+            match self.0.compare_exchange_weak(
+                word,
+                word & !OWNED,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return Park::Parked,
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// Wakes the fiber of this generation.
+    #[inline]
+    pub(crate) fn wake(&self, generation: u32) -> Wake {
+        self.raise(generation, NOTIFIED)
+    }
+
+    /// Asks the fiber of this generation to end.
+    pub(crate) fn cancel(&self, generation: u32) -> Wake {
+        self.raise(generation, CANCEL | NOTIFIED)
+    }
+
+    /// Sets `bits` where the fiber is held, and takes hold of it where it is parked. NOTIFIED is
+    /// left out there: the dispatch that follows is the poll it asks for.
+    #[inline]
+    fn raise(&self, generation: u32, bits: u64) -> Wake {
+        let mut word = self.0.load(Ordering::Relaxed);
+        loop {
+            if generation_of(word) != generation || word & LIVE == 0 || word & DONE != 0 {
+                return Wake::Gone;
+            }
+            let (next, outcome) = if word & OWNED == 0 {
+                (word | OWNED | (bits & !NOTIFIED), Wake::Schedule)
+            } else {
+                (word | bits, Wake::Nothing)
+            };
+            match self.0.compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => return outcome,
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// Ends the fiber: its outcome has been written. For its holder.
+    #[inline]
+    pub(crate) fn finish(&self) -> Finish {
+        let mut word = self.0.load(Ordering::Acquire);
+        loop {
+            let (next, outcome) = if word & HANDLE == 0 {
+                return Finish::Detached;
+            } else if word & JOIN_WAKER != 0 {
+                ((word & !JOIN_WAKER) | TAKING, Finish::TakeWaker)
+            } else {
+                ((word & !OWNED) | DONE, Finish::Joinable)
+            };
+            match self.0.compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return outcome,
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// The second step of `finish` after [`Finish::TakeWaker`].
+    pub(crate) fn finish_taking(&self) -> Finish {
+        let mut word = self.0.load(Ordering::Acquire);
+        loop {
+            if word & HANDLE == 0 {
+                return Finish::Detached;
+            }
+            let next = (word & !(OWNED | TAKING)) | DONE;
+            match self.0.compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return Finish::Joinable,
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// Whether the fiber has ended; if so, the outcome is visible to the caller.
+    #[inline]
+    pub(crate) fn is_done(&self) -> bool {
+        self.0.load(Ordering::Acquire) & DONE != 0
+    }
+
+    /// Takes the join slot back from the fiber. For the handle. After [`JoinSlot::Mine`] the slot
+    /// still holds the waker that was in it, if any: `had_waker` says so.
+    pub(crate) fn take_join_slot(&self) -> (JoinSlot, bool) {
+        let mut word = self.0.load(Ordering::Acquire);
+        loop {
+            if word & DONE != 0 {
+                return (JoinSlot::Done, false);
+            }
+            if word & TAKING != 0 {
+                return (JoinSlot::Busy, false);
+            }
+            if word & JOIN_WAKER == 0 {
+                return (JoinSlot::Mine, false);
+            }
+            match self.0.compare_exchange_weak(
+                word,
+                word & !JOIN_WAKER,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            ) {
+                Ok(_) => return (JoinSlot::Mine, true),
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// Hands the join slot, with a waker in it, to the fiber. Returns `false` if the fiber has
+    /// ended meanwhile; the slot is then the handle's still.
+    pub(crate) fn set_join_waker(&self) -> bool {
+        let mut word = self.0.load(Ordering::Relaxed);
+        loop {
+            if word & DONE != 0 {
+                return false;
+            }
+            match self.0.compare_exchange_weak(
+                word,
+                word | JOIN_WAKER,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return true,
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// Drops the handle's claim. The handle has emptied its join slot before.
+    pub(crate) fn detach(&self) -> Detach {
+        let mut word = self.0.load(Ordering::Acquire);
+        loop {
+            if word & DONE != 0 {
+                return Detach::Drop;
+            }
+            match self.0.compare_exchange_weak(
+                word,
+                word & !HANDLE,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            ) {
+                Ok(_) => return Detach::Detached,
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// Frees the cell: from now on every waker and handle of this fiber is stale. Returns whether
+    /// the cell may be used again; one whose generations are used up may not.
+    #[inline]
+    pub(crate) fn release(&self) -> bool {
+        // Relaxed: the caller is the only one who may change the word [bridge.S2], [bridge.S4].
+        let generation = generation_of(self.0.load(Ordering::Relaxed));
+        let next = generation.saturating_add(1);
+        self.0.store(u64::from(next) << GENERATION_SHIFT, Ordering::Release);
+        next != u32::MAX
+    }
+
+    /// As `release`, where the runtime may be counting its orphans at the same time.
+    pub(crate) fn release_outside(&self) -> Released {
+        let generation = generation_of(self.0.load(Ordering::Relaxed));
+        let next = generation.saturating_add(1);
+        let word = self.0.swap(u64::from(next) << GENERATION_SHIFT, Ordering::AcqRel);
+        Released { was_orphan: word & ORPHAN != 0, is_usable: next != u32::MAX }
+    }
+
+    /// Marks an ended fiber whose handle is still there as an orphan of its runtime. Returns
+    /// `false` where there is no such fiber.
+    pub(crate) fn orphan(&self) -> bool {
+        let mut word = self.0.load(Ordering::Relaxed);
+        loop {
+            if word & DONE == 0 || word & ORPHAN != 0 {
+                return false;
+            }
+            match self.0.compare_exchange_weak(
+                word,
+                word | ORPHAN,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return true,
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// The generation of the fiber in the cell, if there is one that has not ended.
+    pub(crate) fn running_generation(&self) -> Option<u32> {
+        let word = self.0.load(Ordering::Acquire);
+        (word & LIVE != 0 && word & DONE == 0).then(|| generation_of(word))
+    }
+
+    /// The generation of the cell, used or not.
+    pub(crate) fn generation(&self) -> u32 {
+        generation_of(self.0.load(Ordering::Relaxed))
+    }
+}
+
+#[inline]
+#[expect(clippy::cast_possible_truncation, reason = "the generation is the upper half, and u32")]
+const fn generation_of(word: u64) -> u32 {
+    (word >> GENERATION_SHIFT) as u32
+}

@@ -1,0 +1,252 @@
+//! The handle of a fiber.
+
+#![allow(unsafe_code, reason = "moves the outcome out of a cell of a type it knows")]
+
+use core::{
+    fmt,
+    future::Future,
+    marker::PhantomData,
+    mem::MaybeUninit,
+    pin::Pin,
+    task::{Context, Poll, Waker},
+};
+
+use dtact_arena::CellIndex;
+
+use crate::{
+    error::{JoinError, SpawnError, TrySpawnError},
+    fiber::{
+        Cell,
+        state::{Detach, JoinSlot},
+    },
+    fiber_ref::FiberRef,
+    registry::RUNTIMES,
+    runtime::{Shared, shutdown},
+    wait::wait,
+    worker::{
+        context::{self, WorkerContext},
+        dispatch,
+    },
+};
+
+/// The handle of a fiber: a future of what the fiber returns.
+///
+/// Dropping it detaches the fiber, which goes on; what it returns is then dropped. The handle
+/// may outlive the runtime: a fiber that has ended keeps its value for it.
+///
+/// # Examples
+///
+/// ```
+/// use dtact_bridge::Runtime;
+///
+/// let runtime = Runtime::new()?;
+/// let handle = runtime.spawn(async { "done" });
+/// assert_eq!(handle.wait()?, "done");
+///
+/// let handle = runtime.spawn(async { panic!("over") });
+/// let error: dtact_bridge::JoinError = handle.wait().unwrap_err();
+/// assert_eq!(error.panic_message(), Some("over"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "dropping the handle detaches the fiber"]
+pub struct JoinHandle<T> {
+    target: Target,
+    result: PhantomData<fn() -> T>,
+}
+
+enum Target {
+    /// A fiber, whose cell has HANDLE set for this handle.
+    Fiber(FiberRef),
+    /// What never came to be.
+    Failed(SpawnError),
+    /// The outcome has been taken.
+    Taken,
+}
+
+// SAFETY: the value of type `T` goes from the fiber's thread to the handle's, so it has to be
+// `Send`; nothing else of type `T` is in here, and the rest is words.
+unsafe impl<T: Send> Send for JoinHandle<T> {}
+// SAFETY: a shared handle gives access to no `T`: taking it needs `&mut`.
+unsafe impl<T: Send> Sync for JoinHandle<T> {}
+
+impl<T> JoinHandle<T> {
+    pub(crate) fn new(fiber: FiberRef) -> Self {
+        Self { target: Target::Fiber(fiber), result: PhantomData }
+    }
+
+    pub(crate) fn failed(error: SpawnError) -> Self {
+        Self { target: Target::Failed(error), result: PhantomData }
+    }
+
+    pub(crate) fn or_failed<F>(spawned: Result<Self, TrySpawnError<F>>) -> Self {
+        spawned.unwrap_or_else(|refused| Self::failed(refused.error))
+    }
+
+    /// Waits for the fiber to end, from code that is not `async`: [`wait`](crate::wait()).
+    ///
+    /// # Errors
+    ///
+    /// Why there is no value.
+    pub fn wait(self) -> Result<T, JoinError> {
+        wait(self)
+    }
+
+    /// Whether the fiber has ended, in whichever way.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        match self.target {
+            Target::Fiber(fiber) => with_cell(fiber, |_, _, cell| cell.header().state.is_done()),
+            Target::Failed(_) | Target::Taken => true,
+        }
+    }
+
+    /// Asks the fiber to end.
+    ///
+    /// Parked at an `.await`, its future is dropped; parked in [`wait`](crate::wait()), its stack
+    /// is unwound; running, it goes on to its next suspension. It ends as
+    /// [`JoinError::Cancelled`], unless it had ended before.
+    pub fn abort(&self) {
+        if let Target::Fiber(fiber) = self.target {
+            with_cell(fiber, |shared, context, _| shared.cancel(context, fiber));
+        }
+    }
+}
+
+/// Calls `body` with the cell of a fiber whose handle is the caller's: that keeps it there.
+#[inline]
+fn with_cell<R>(
+    fiber: FiberRef,
+    body: impl FnOnce(&Shared, Option<&WorkerContext>, Cell) -> R,
+) -> R {
+    const KEPT: &str = "a handle keeps its fiber's cell";
+    match context::current() {
+        Some(context) if context.shared.number() == fiber.runtime() => {
+            let cell = context.shared.cell(fiber.cell_raw()).expect(KEPT);
+            body(&context.shared, Some(context), cell)
+        }
+        _ => {
+            // SAFETY: the caller has a handle of this fiber, and keeps it through this call.
+            let shared = unsafe { RUNTIMES[usize::from(fiber.runtime())].kept() };
+            let cell = shared.cell(fiber.cell_raw()).expect(KEPT);
+            body(shared, None, cell)
+        }
+    }
+}
+
+/// Gives up the cell of an ended fiber, whose outcome has been taken out of it.
+#[inline]
+fn release(fiber: FiberRef) {
+    match context::current() {
+        // The runtime lives while its worker runs: two plain stores do.
+        Some(context) if context.shared.number() == fiber.runtime() => {
+            let cell = context.shared.cell(fiber.cell_raw()).expect("a fiber's cell");
+            dispatch::free(context, cell, fiber.cell_raw());
+        }
+        _ => release_outside(fiber),
+    }
+}
+
+/// The same where the runtime may be ending at this moment, and this may be what it waits for.
+fn release_outside(fiber: FiberRef) {
+    let pin = RUNTIMES[usize::from(fiber.runtime())].pin();
+    let shared = pin.as_deref().expect("a handle keeps its runtime");
+    let cell = shared.cell(fiber.cell_raw()).expect("a fiber's cell");
+    let released = cell.header().state.release_outside();
+    if released.was_orphan {
+        let was_last = shutdown::release_retained(shared);
+        drop(pin);
+        if was_last {
+            shutdown::free(fiber.runtime());
+        }
+    } else if released.is_usable {
+        let index = CellIndex::from_raw(fiber.cell_raw()).expect("a cell's index has 24 bits");
+        shared.cells.give_back(index);
+    }
+}
+
+impl<T> Future for JoinHandle<T> {
+    type Output = Result<T, JoinError>;
+
+    /// # Panics
+    ///
+    /// If polled again after it was ready.
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let fiber = match self.target {
+            Target::Fiber(fiber) => fiber,
+            Target::Failed(error) => {
+                self.target = Target::Taken;
+                return Poll::Ready(Err(JoinError::NotSpawned(error)));
+            }
+            Target::Taken => panic!("a `JoinHandle` was polled after it was ready"),
+        };
+        let outcome = with_cell(fiber, |_, _, cell| {
+            if !cell.header().state.is_done() && !register(cell, cx.waker()) {
+                return None;
+            }
+            let mut outcome = MaybeUninit::<Result<T, JoinError>>::uninit();
+            let vtable = cell.header().vtable.get().expect("set by spawn");
+            // SAFETY: the fiber is done and the handle is ours, so the outcome is [bridge.S2];
+            // `T` is the output of the future it was spawned with.
+            unsafe { (vtable.take)(cell, outcome.as_mut_ptr().cast()) };
+            // SAFETY: `take` has written it.
+            Some(unsafe { outcome.assume_init() })
+        });
+        let Some(outcome) = outcome else { return Poll::Pending };
+        self.target = Target::Taken;
+        release(fiber);
+        Poll::Ready(outcome)
+    }
+}
+
+/// Leaves a waker for the fiber's end. Returns whether it has ended.
+fn register(cell: Cell, waker: &Waker) -> bool {
+    let header = cell.header();
+    match header.state.take_join_slot() {
+        (JoinSlot::Done, _) => true,
+        (JoinSlot::Busy, _) => {
+            // Two instructions of the other side away from being done.
+            waker.wake_by_ref();
+            false
+        }
+        (JoinSlot::Mine, _) => {
+            // The slot is the handle's [bridge.S3].
+            let old = header.join_slot.take();
+            let same = old.filter(|old| old.will_wake(waker));
+            header.join_slot.set(Some(same.unwrap_or_else(|| waker.clone())));
+            if header.state.set_join_waker() {
+                return false;
+            }
+            drop(header.join_slot.take());
+            true
+        }
+    }
+}
+
+impl<T> Drop for JoinHandle<T> {
+    fn drop(&mut self) {
+        let Target::Fiber(fiber) = self.target else { return };
+        let is_done = with_cell(fiber, |_, _, cell| {
+            let header = cell.header();
+            if let (JoinSlot::Mine, _) = header.state.take_join_slot() {
+                // The slot is the handle's [bridge.S3].
+                drop(header.join_slot.take());
+            }
+            if header.state.detach() == Detach::Detached {
+                return false;
+            }
+            let vtable = header.vtable.get().expect("set by spawn");
+            // SAFETY: the fiber is done and the handle is ours, so the outcome is [bridge.S2].
+            unsafe { (vtable.drop_outcome)(cell) };
+            true
+        });
+        if is_done {
+            release(fiber);
+        }
+    }
+}
+
+impl<T> fmt::Debug for JoinHandle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("JoinHandle").field("is_finished", &self.is_finished()).finish()
+    }
+}

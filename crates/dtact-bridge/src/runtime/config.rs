@@ -1,0 +1,144 @@
+//! How a runtime is configured.
+
+#![allow(unsafe_code, reason = "the acknowledgement of stackful suspension is an unsafe method")]
+
+use crate::{
+    error::BuildError,
+    runtime::{Runtime, shared, stack_size::IntoStackSize},
+};
+
+/// The configuration of a runtime. Everything is checked by [`Builder::build`], before anything
+/// starts.
+///
+/// | knob | default |
+/// | --- | --- |
+/// | [`workers`](Builder::workers) | the CPUs this process may use |
+/// | [`fibers`](Builder::fibers) | 1,048,576 of each size |
+/// | [`stack`](Builder::stack) | 2 MiB of addresses; only touched pages take memory |
+/// | [`stacks`](Builder::stacks) | 16,384 |
+/// | [`threads_max`](Builder::threads_max) | 512 more than there are workers |
+/// | [`enable_stackful`](Builder::enable_stackful) | off |
+///
+/// # Examples
+///
+/// ```
+/// use dtact_bridge::Builder;
+///
+/// let runtime = Builder::new().workers(2).fibers(10_000).stack("256K").build()?;
+/// assert_eq!(runtime.block_on(async { 1 + 1 }), 2);
+/// # Ok::<(), dtact_bridge::BuildError>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "a builder starts nothing until `build`"]
+pub struct Builder {
+    pub(crate) workers: Option<usize>,
+    pub(crate) fibers: u32,
+    pub(crate) stack_bytes: Result<usize, crate::ParseStackSizeError>,
+    pub(crate) stacks: u32,
+    pub(crate) threads_max: Option<usize>,
+    pub(crate) is_stackful: bool,
+}
+
+const FIBERS_DEFAULT: u32 = 1 << 20;
+const STACK_BYTES_DEFAULT: usize = 2 << 20;
+const STACKS_DEFAULT: u32 = 1 << 14;
+/// How many threads may be blocked in `wait` at a time, by default.
+const SPARES_DEFAULT: usize = 512;
+
+impl Builder {
+    /// The defaults.
+    pub const fn new() -> Self {
+        Self {
+            workers: None,
+            fibers: FIBERS_DEFAULT,
+            stack_bytes: Ok(STACK_BYTES_DEFAULT),
+            stacks: STACKS_DEFAULT,
+            threads_max: None,
+            is_stackful: false,
+        }
+    }
+
+    /// How many fibers run at a time: the number of worker threads. At least 1.
+    pub const fn workers(mut self, count: usize) -> Self {
+        self.workers = Some(count);
+        self
+    }
+
+    /// How many fibers there may be of each size of cell: 1 to 2,097,152. They take memory only
+    /// when they are first used.
+    pub const fn fibers(mut self, count: u32) -> Self {
+        self.fibers = count;
+        self
+    }
+
+    /// The size of the stacks on which fibers run: bytes, or a text such as `"256K"`. At least
+    /// 16 KiB and at most 8 MiB; rounded up to a power of two.
+    pub fn stack(mut self, size: impl IntoStackSize) -> Self {
+        self.stack_bytes = size.into_stack_size();
+        self
+    }
+
+    /// As [`Builder::stack`], in bytes.
+    pub fn stack_bytes(self, bytes: usize) -> Self {
+        self.stack(bytes)
+    }
+
+    /// How many stacks there may be at a time: at least two for each worker. A fiber keeps one
+    /// only while it is suspended in [`wait`](crate::wait()).
+    pub const fn stacks(mut self, count: u32) -> Self {
+        self.stacks = count;
+        self
+    }
+
+    /// How many threads the runtime may have, workers included. Those beyond the workers take
+    /// over while workers are blocked: see [`wait`](crate::wait()).
+    pub const fn threads_max(mut self, count: usize) -> Self {
+        self.threads_max = Some(count);
+        self
+    }
+
+    /// Allows fibers to be suspended with frames on their stacks: [`wait`](crate::wait()) then
+    /// parks the fiber, and not the thread.
+    ///
+    /// Without this everything works all the same, but each [`wait`](crate::wait()) that has to
+    /// wait blocks a thread, which another one replaces.
+    ///
+    /// # Safety
+    ///
+    /// A fiber suspended in `wait` leaves its frames where they are, and other fibers run on the
+    /// same thread before it goes on. Safe code may rely on a closure returning before anything
+    /// else happens on its thread. Whoever calls this promises that no `wait` is reached
+    ///
+    /// - from within the initialiser of a `thread_local!`;
+    /// - from within a closure during which a thread-local points into the stack and is restored
+    ///   afterwards, in the order of calls ("scoped" thread-locals, as of the crate `scoped-tls`,
+    ///   or the `block_on` of another runtime).
+    ///
+    /// `docs/soundness.md` has the reasons and the examples.
+    pub const unsafe fn enable_stackful(mut self) -> Self {
+        self.is_stackful = true;
+        self
+    }
+
+    /// Starts the runtime.
+    ///
+    /// # Errors
+    ///
+    /// A [`BuildError`] that says which setting cannot be, or what the operating system refused.
+    pub fn build(self) -> Result<Runtime, BuildError> {
+        let workers = match self.workers {
+            Some(count) => count,
+            None => std::thread::available_parallelism().map_or(1, core::num::NonZero::get),
+        };
+        let threads_max = self.threads_max.unwrap_or_else(|| {
+            workers.saturating_add(SPARES_DEFAULT).min(1024.max(workers))
+        });
+        shared::start(&self, workers, threads_max).map(Runtime::from_shared)
+    }
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self::new()
+    }
+}

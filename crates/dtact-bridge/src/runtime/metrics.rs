@@ -1,0 +1,109 @@
+//! Counters that cost next to nothing: each worker writes its own, and readers add them up.
+
+use crossbeam_utils::CachePadded;
+
+use crate::{
+    runtime::Shared,
+    sync::{AtomicU64, Ordering},
+};
+
+/// How much a runtime has done since it was started. A snapshot: the numbers are read one after
+/// the other while the workers go on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Metrics {
+    /// Fibers spawned.
+    pub spawned: u64,
+    /// Fibers ended, in whichever way.
+    pub finished: u64,
+    /// Spawns whose future was too large for a cell, or too strictly aligned, and was boxed.
+    pub heap_escaped_spawns: u64,
+    /// Times a fiber was suspended in [`wait`](crate::wait()) and kept its stack.
+    pub stackful_suspensions: u64,
+    /// Times a thread was blocked in [`wait`](crate::wait()) because the fiber could not be
+    /// suspended.
+    pub blocked_waits: u64,
+    /// Stacks out of the pool now: those of suspended fibers, those on which workers stand, and
+    /// those which workers keep ready.
+    pub stacks_live: u32,
+    /// The most stacks that were out of the pool at once.
+    pub stacks_live_max: u32,
+}
+
+/// The counters of one worker, each written by it alone.
+#[derive(Debug, Default)]
+pub(crate) struct Counters(CachePadded<Fields>);
+
+#[derive(Debug, Default)]
+struct Fields {
+    spawned: AtomicU64,
+    finished: AtomicU64,
+    heap_escaped: AtomicU64,
+    suspensions: AtomicU64,
+    blocked: AtomicU64,
+}
+
+/// Adds one to a counter that only this thread writes.
+#[inline]
+fn bump(counter: &AtomicU64) {
+    counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+}
+
+impl Counters {
+    #[inline]
+    pub(crate) fn spawned(&self) {
+        bump(&self.0.spawned);
+    }
+
+    #[inline]
+    pub(crate) fn finished(&self) {
+        bump(&self.0.finished);
+    }
+
+    pub(crate) fn heap_escaped(&self) {
+        bump(&self.0.heap_escaped);
+    }
+
+    #[inline]
+    pub(crate) fn suspended(&self) {
+        bump(&self.0.suspensions);
+    }
+
+    pub(crate) fn blocked(&self) {
+        bump(&self.0.blocked);
+    }
+
+    /// A spawn by a thread that is no worker of the runtime: there may be several.
+    pub(crate) fn spawned_outside(&self) {
+        self.0.spawned.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// As above, of a future that was boxed.
+    pub(crate) fn heap_escaped_outside(&self) {
+        self.0.heap_escaped.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Shared {
+    /// The counters of those who are no workers.
+    pub(crate) fn outside_counters(&self) -> &Counters {
+        self.counters.last().expect("one more than there can be workers")
+    }
+
+    pub(crate) fn metrics(&self) -> Metrics {
+        let stacks = self.stacks.metrics();
+        let mut metrics = Metrics {
+            stacks_live: stacks.live,
+            stacks_live_max: stacks.live_max,
+            ..Metrics::default()
+        };
+        for Counters(fields) in &self.counters {
+            metrics.spawned += fields.spawned.load(Ordering::Relaxed);
+            metrics.finished += fields.finished.load(Ordering::Relaxed);
+            metrics.heap_escaped_spawns += fields.heap_escaped.load(Ordering::Relaxed);
+            metrics.stackful_suspensions += fields.suspensions.load(Ordering::Relaxed);
+            metrics.blocked_waits += fields.blocked.load(Ordering::Relaxed);
+        }
+        metrics
+    }
+}

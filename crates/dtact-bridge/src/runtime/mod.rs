@@ -1,0 +1,215 @@
+//! A runtime: what its workers share, and the value that owns it all.
+
+pub(crate) mod config;
+pub(crate) mod metrics;
+pub(crate) mod shared;
+pub(crate) mod shutdown;
+pub(crate) mod stack_size;
+
+pub(crate) use shared::Shared;
+
+use core::{fmt, future::Future, time::Duration};
+
+use crate::{
+    block_on,
+    error::{BuildError, ShutdownError, TrySpawnError},
+    join::JoinHandle,
+    runtime::{config::Builder, metrics::Metrics, stack_size::IntoStackSize},
+    spawn,
+    sync::{Arc, OnceLock},
+};
+
+/// A runtime: worker threads, and the memory of their fibers.
+///
+/// It is a value: there can be several in one process, and each ends when it is dropped. Dropping
+/// it cancels its fibers, waits for them to end, joins its threads and frees its memory. Handles
+/// and wakers may outlive it.
+///
+/// # Examples
+///
+/// ```
+/// use dtact_bridge::Runtime;
+///
+/// let runtime = Runtime::new()?;
+/// let handle = runtime.spawn(async { 6 * 7 });
+/// assert_eq!(runtime.block_on(handle)?, 42);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct Runtime {
+    shared: Arc<Shared>,
+}
+
+static GLOBAL: OnceLock<Result<Runtime, BuildError>> = OnceLock::new();
+
+impl Runtime {
+    /// A runtime with the defaults of [`Builder`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Builder::build`].
+    pub fn new() -> Result<Self, BuildError> {
+        Builder::new().build()
+    }
+
+    /// A runtime to be configured.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// The runtime of the process: the one that is used where no other is at hand. It starts on
+    /// first use, with the defaults of [`Builder`], unless [`Runtime::init_global`] came first.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be started; the same each time.
+    pub fn global() -> Result<&'static Self, &'static BuildError> {
+        GLOBAL.get_or_init(Self::new).as_ref()
+    }
+
+    /// Makes a runtime of this configuration the one of the process.
+    ///
+    /// # Errors
+    ///
+    /// [`InitError::Started`] if it has started already, and [`InitError::Build`] if it could not
+    /// be started now; [`Runtime::global`] then gives the same error.
+    pub fn init_global(builder: Builder) -> Result<&'static Self, InitError> {
+        let mut builder = Some(builder);
+        let global = GLOBAL.get_or_init(|| match builder.take() {
+            Some(builder) => builder.build(),
+            None => Self::new(),
+        });
+        if builder.is_some() {
+            return Err(InitError::Started);
+        }
+        global.as_ref().map_err(InitError::Build)
+    }
+
+    pub(crate) fn from_shared(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
+    /// Spawns a fiber that runs a future. It begins at once, whether its handle is awaited or
+    /// not.
+    ///
+    /// Where it cannot be spawned, the handle says so: [`JoinError::NotSpawned`]. To keep the
+    /// future in that case, use [`Runtime::try_spawn`].
+    ///
+    /// [`JoinError::NotSpawned`]: crate::JoinError::NotSpawned
+    pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        JoinHandle::or_failed(self.try_spawn(future))
+    }
+
+    /// Spawns a fiber that runs a future, or gives the future back.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be spawned, and the future.
+    pub fn try_spawn<F>(&self, future: F) -> Result<JoinHandle<F::Output>, TrySpawnError<F>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        spawn::future_on(&self.shared, future)
+    }
+
+    /// Spawns a fiber that runs a closure on a stack of at least `size`: any function that it
+    /// calls, however deep, can [`wait`](crate::wait()).
+    ///
+    /// Where it cannot be spawned, or `size` is not a size, the handle says so.
+    pub fn spawn_with_stack<F, T>(&self, size: impl IntoStackSize, closure: F) -> JoinHandle<T>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        match self.try_spawn_with_stack(size, closure) {
+            Ok(handle) => handle,
+            Err(refused) => JoinHandle::failed(refused.error),
+        }
+    }
+
+    /// As [`Runtime::spawn_with_stack`], but gives the closure back where it cannot be spawned.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be spawned, and the closure.
+    pub fn try_spawn_with_stack<F, T>(
+        &self,
+        size: impl IntoStackSize,
+        closure: F,
+    ) -> Result<JoinHandle<T>, TrySpawnError<F>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        spawn::closure_on(&self.shared, size, closure)
+    }
+
+    /// Runs a future on the calling thread, which sleeps while it is pending. Within it,
+    /// [`spawn`](crate::spawn()) means this runtime.
+    ///
+    /// Inside a fiber it is [`wait`](crate::wait()).
+    pub fn block_on<F: Future>(&self, future: F) -> F::Output {
+        block_on::block_on(&self.shared, future)
+    }
+
+    /// How much has been done so far.
+    #[must_use]
+    pub fn metrics(&self) -> Metrics {
+        self.shared.metrics()
+    }
+
+    /// Ends the runtime: no more fibers are spawned, all there are get cancelled, and, when they
+    /// have ended, the threads are joined. Fibers parked at an `.await` are dropped; those parked
+    /// in [`wait`](crate::wait()) are unwound, so that their destructors run.
+    ///
+    /// A fiber cannot wait for its own end: called on a worker of this runtime, it only begins
+    /// the shutdown.
+    ///
+    /// # Errors
+    ///
+    /// [`ShutdownError`] if fibers were still alive after `deadline`: such as never suspend.
+    /// They stay, with their threads and the runtime's memory; a later call goes on from there.
+    pub fn shutdown(&self, deadline: Duration) -> Result<(), ShutdownError> {
+        shutdown::shutdown(&self.shared, Some(deadline))
+    }
+}
+
+impl Drop for Runtime {
+    fn drop(&mut self) {
+        shutdown::end(&self.shared);
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runtime").field("number", &self.shared.number()).finish_non_exhaustive()
+    }
+}
+
+/// Why the runtime of the process could not be configured.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum InitError {
+    /// It has started already.
+    Started,
+    /// It could not be started.
+    Build(&'static BuildError),
+}
+
+impl fmt::Display for InitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Started => f.write_str(
+                "the runtime of the process has started already: configure it before its first use",
+            ),
+            Self::Build(error) => error.fmt(f),
+        }
+    }
+}
+
+impl core::error::Error for InitError {}

@@ -1,0 +1,209 @@
+//! What the workers of a runtime share, and what wakers and handles find through the registry.
+
+#![allow(unsafe_code, reason = "turns indices into cells, and owns itself through the registry")]
+
+use std::collections::VecDeque;
+
+use dtact_arena::{CellIndex, CellPool, StackPool};
+use dtact_mesh::{Config, Link, Links, Mesh, TaskIndex, WorkerId};
+
+use crate::{
+    block_on::Unpark,
+    error::BuildError,
+    fiber::{Cell, state::Wake},
+    fiber_ref::FiberRef,
+    registry::RUNTIMES,
+    runtime::{config::Builder, metrics::Counters, shutdown},
+    sync::{
+        Arc, AtomicBool, AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering, PoisonError,
+        ThreadHandle,
+    },
+    worker::{context::WorkerContext, thread},
+};
+
+/// A runtime, as its workers, wakers and handles see it.
+///
+/// # Life
+///
+/// One count of its `Arc` belongs to the registry, one to each worker thread, one to the
+/// [`Runtime`](crate::Runtime). When the threads have been joined, handles of ended fibers may
+/// still be there: each such fiber is marked an orphan and counted in `retained`, and whoever
+/// takes the last of them frees the registry's count, and with it the cells.
+pub(crate) struct Shared {
+    number: u8,
+    pub(crate) generation_min: u32,
+    pub(crate) cells: Arc<CellPool>,
+    pub(crate) stacks: StackPool,
+    pub(crate) mesh: Arc<Mesh<CellLinks>>,
+    pub(crate) is_stackful: bool,
+    /// No fiber begins any more, and every dispatch is a cancellation.
+    is_closing: AtomicBool,
+    /// Closure fibers that wait for a stack to begin on.
+    pub(crate) starved: Mutex<VecDeque<TaskIndex>>,
+    pub(crate) starved_count: AtomicU32,
+    /// The threads that are blocked in `wait`, to be woken when their fibers are cancelled.
+    blocked: Mutex<Vec<(FiberRef, Arc<Unpark>)>>,
+    pub(crate) threads: Mutex<Vec<ThreadHandle<()>>>,
+    /// One for each worker, written by it alone; the last one is everybody else's.
+    pub(crate) counters: Box<[Counters]>,
+    /// Orphans, and one for the teardown while it counts them.
+    pub(crate) retained: AtomicU64,
+    /// The least generation that the next runtime of this number may use.
+    pub(crate) generation_next: AtomicU32,
+    /// A shutdown ran out of time: threads and memory stay.
+    pub(crate) gave_up: AtomicBool,
+}
+
+/// The link words of the mesh are fields of the cells, in the line that is in the cache anyway.
+pub(crate) struct CellLinks(Arc<CellPool>);
+
+impl Links for CellLinks {
+    #[inline]
+    fn link(&self, task: TaskIndex) -> &Link {
+        &cell_at(&self.0, task.raw()).expect("the mesh holds tasks of this pool only").header().link
+    }
+}
+
+#[inline]
+fn cell_at(cells: &CellPool, raw: u32) -> Option<Cell> {
+    let address = cells.address(CellIndex::from_raw(raw)?)?;
+    // SAFETY: the address of a cell; the pool, and so [bridge.C1], is kept by whoever calls: each
+    // of the callers holds the runtime.
+    Some(unsafe { Cell::from_address(address) })
+}
+
+pub(crate) fn task_of(cell: CellIndex) -> TaskIndex {
+    TaskIndex::from_raw(cell.raw()).expect("a cell's index has 24 bits")
+}
+
+/// Locks; a panic of another thread under the lock is no reason to stop: nothing under these
+/// locks is left half done.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Checks the configuration, and only then starts the workers.
+pub(crate) fn start(
+    builder: &Builder,
+    workers: usize,
+    threads_max: usize,
+) -> Result<Arc<Shared>, BuildError> {
+    let stack_bytes = builder.stack_bytes.map_err(BuildError::BadStackSize)?;
+    let cells = Arc::new(CellPool::new(builder.fibers)?);
+    let stacks =
+        StackPool::builder().stack_bytes(stack_bytes).capacity(builder.stacks).build()?;
+    let config = Config { workers, workers_max: threads_max };
+    let mesh = Mesh::new(config, CellLinks(Arc::clone(&cells)))?;
+    if (builder.stacks as usize) < 2 * workers {
+        return Err(BuildError::TooFewStacks { stacks: builder.stacks, stacks_min: 2 * workers });
+    }
+    let (number, generation_min) = (0..=u8::MAX)
+        .find_map(|number| Some((number, RUNTIMES[usize::from(number)].claim()?)))
+        .ok_or(BuildError::TooManyRuntimes)?;
+    let shared = Arc::new(Shared {
+        number,
+        generation_min,
+        cells,
+        stacks,
+        mesh,
+        is_stackful: builder.is_stackful && !cfg!(miri),
+        is_closing: AtomicBool::new(false),
+        starved: Mutex::new(VecDeque::new()),
+        starved_count: AtomicU32::new(0),
+        blocked: Mutex::new(Vec::new()),
+        threads: Mutex::new(Vec::new()),
+        counters: (0..=threads_max).map(|_| Counters::default()).collect(),
+        retained: AtomicU64::new(0),
+        generation_next: AtomicU32::new(generation_min),
+        gave_up: AtomicBool::new(false),
+    });
+    RUNTIMES[usize::from(number)].publish(Arc::into_raw(Arc::clone(&shared)).cast_mut());
+    for worker in 0..workers {
+        let id = WorkerId::from_raw(u16::try_from(worker).expect("the mesh has accepted as many"));
+        if let Err(error) = thread::start(&shared, id) {
+            // The workers that have started are ended again.
+            shutdown::end(&shared);
+            return Err(BuildError::Thread(error));
+        }
+    }
+    Ok(shared)
+}
+
+impl Shared {
+    pub(crate) fn number(&self) -> u8 {
+        self.number
+    }
+
+    /// The cell of this number.
+    #[inline]
+    pub(crate) fn cell(&self, raw: u32) -> Option<Cell> {
+        cell_at(&self.cells, raw)
+    }
+
+    #[inline]
+    pub(crate) fn is_closing(&self) -> bool {
+        self.is_closing.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn begin_closing(&self) {
+        self.is_closing.store(true, Ordering::Relaxed);
+    }
+
+    /// Wakes a fiber, if it is still there.
+    #[inline]
+    pub(crate) fn wake(&self, context: Option<&WorkerContext>, fiber: FiberRef) {
+        let Some(cell) = self.cell(fiber.cell_raw()) else { return };
+        match cell.header().state.wake(fiber.generation()) {
+            Wake::Schedule => self.schedule(context, cell, fiber.cell_raw()),
+            Wake::Nothing | Wake::Gone => {}
+        }
+    }
+
+    /// Cancels a fiber, if it is still there.
+    pub(crate) fn cancel(&self, context: Option<&WorkerContext>, fiber: FiberRef) {
+        let Some(cell) = self.cell(fiber.cell_raw()) else { return };
+        match cell.header().state.cancel(fiber.generation()) {
+            Wake::Schedule => self.schedule(context, cell, fiber.cell_raw()),
+            // It may be blocking its thread.
+            Wake::Nothing => self.unpark_blocked(Some(fiber)),
+            Wake::Gone => {}
+        }
+    }
+
+    /// Puts a fiber that the caller has just taken hold of into a queue.
+    #[inline]
+    fn schedule(&self, context: Option<&WorkerContext>, cell: Cell, raw: u32) {
+        let task = TaskIndex::from_raw(raw).expect("a cell's index has 24 bits");
+        // It was written before the fiber was parked, and taking hold of it acquired that.
+        let home = cell.header().home.get();
+        match (context, home.checked_sub(1)) {
+            (Some(context), None) => context.worker.push_woken(task),
+            (None, None) => self.mesh.inject(task),
+            (context, Some(home)) => {
+                let home = WorkerId::from_raw(home);
+                match context {
+                    Some(context) => context.worker.send_pinned(home, task),
+                    None => self.mesh.inject_pinned(home, task),
+                }
+            }
+        }
+    }
+
+    /// Notes that a thread is about to block in a fiber.
+    pub(crate) fn add_blocked(&self, fiber: FiberRef, unpark: Arc<Unpark>) {
+        lock(&self.blocked).push((fiber, unpark));
+    }
+
+    pub(crate) fn remove_blocked(&self, unpark: &Arc<Unpark>) {
+        lock(&self.blocked).retain(|(_, other)| !Arc::ptr_eq(other, unpark));
+    }
+
+    /// Wakes the threads that are blocked in this fiber, or in any, to see that it is cancelled.
+    pub(crate) fn unpark_blocked(&self, fiber: Option<FiberRef>) {
+        for (blocked, unpark) in &*lock(&self.blocked) {
+            if fiber.is_none_or(|fiber| fiber == *blocked) {
+                unpark.parker.unpark();
+            }
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! The one place that names atomics, locks and threads: the standard library's, or loom's
+//! while the models of this crate run (`--cfg dtact_loom`).
+
+#[cfg(dtact_loom)]
+pub(crate) use loom::{
+    sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence},
+    thread::yield_now,
+};
+
+#[cfg(not(dtact_loom))]
+pub(crate) use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering, fence},
+    },
+    thread::{JoinHandle as ThreadHandle, current as current_thread, panicking, yield_now},
+};

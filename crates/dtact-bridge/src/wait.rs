@@ -1,0 +1,173 @@
+//! Waiting for a future at any call depth.
+
+use core::{
+    future::{Future, IntoFuture},
+    pin::{Pin, pin},
+    task::{Context, Poll},
+};
+use std::panic::resume_unwind;
+
+use dtact_mesh::Replacement;
+
+use crate::{
+    block_on::{self, Unpark},
+    fiber_ref::FiberRef,
+    sync::{Arc, panicking},
+    waker,
+    worker::{
+        context::{self, WorkerContext},
+        suspension::{self, Reason, Resumed},
+        thread,
+    },
+};
+
+/// The payload with which a cancelled fiber unwinds. Its root knows it.
+#[derive(Debug)]
+pub(crate) struct Cancelled;
+
+/// Drives a future to its end from code that is not `async`, and returns its output.
+///
+/// What waits meanwhile depends on where it is called:
+///
+/// - in a fiber of a runtime with [`enable_stackful`](crate::Builder::enable_stackful): the fiber.
+///   It keeps its stack, the worker goes on with others on another, and the fiber goes on on the
+///   same thread;
+/// - in a fiber otherwise, or while the thread is panicking, or where no stack is left: the
+///   thread. Another thread of the runtime takes over its queue meanwhile;
+/// - outside of a fiber: the thread.
+///
+/// # Cancellation
+///
+/// A fiber that is cancelled while it waits unwinds from here, so that its destructors run.
+///
+/// # Examples
+///
+/// ```
+/// use dtact_bridge::{Runtime, wait};
+///
+/// /// Any depth of plain calls can wait at its bottom.
+/// fn sum(depth: u64) -> u64 {
+///     if depth == 0 { wait(async { 0 }) } else { depth + sum(depth - 1) }
+/// }
+///
+/// let runtime = Runtime::new()?;
+/// let handle = runtime.spawn_with_stack("64K", || sum(10));
+/// assert_eq!(wait(handle)?, 55);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn wait<F: IntoFuture>(future: F) -> F::Output {
+    let future = pin!(future.into_future());
+    match context::current() {
+        Some(context) => match context.fiber.get() {
+            Some(fiber) => wait_in_fiber(context, fiber, future),
+            None => block_on::park_until(future),
+        },
+        None => block_on::park_until(future),
+    }
+}
+
+/// Gives every future a `wait` method.
+///
+/// # Examples
+///
+/// ```
+/// use dtact_bridge::WaitExt as _;
+///
+/// assert_eq!(async { 1 + 1 }.wait(), 2);
+/// ```
+pub trait WaitExt: IntoFuture + Sized {
+    /// Drives this future to its end: [`wait`](crate::wait()) as a method.
+    fn wait(self) -> Self::Output {
+        wait(self)
+    }
+}
+
+impl<F: IntoFuture> WaitExt for F {}
+
+fn wait_in_fiber<F: Future>(
+    context: &WorkerContext,
+    fiber: FiberRef,
+    mut future: Pin<&mut F>,
+) -> F::Output {
+    // While the thread panics the standard library counts that for the thread, not for the fiber:
+    // others must not run on it.
+    if !context.shared.is_stackful || panicking() {
+        return wait_blocking(context, fiber, future);
+    }
+    let waker = waker::of(fiber);
+    let mut cx = Context::from_waker(&waker);
+    loop {
+        context.yielded.set(false);
+        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+            return output;
+        }
+        let reason = if context.yielded.replace(false) { Reason::Yield } else { Reason::Wait };
+        match suspension::suspend(context, fiber, reason) {
+            Resumed::Woken => {}
+            Resumed::Cancelled => resume_unwind(Box::new(Cancelled)),
+            Resumed::NoStack => return wait_blocking(context, fiber, future),
+        }
+    }
+}
+
+/// Blocks the worker's thread; another takes over.
+#[cold]
+fn wait_blocking<F: Future>(
+    context: &WorkerContext,
+    fiber: FiberRef,
+    mut future: Pin<&mut F>,
+) -> F::Output {
+    block_on::with_unpark(|unpark, waker| {
+        let mut cx = Context::from_waker(waker);
+        let mut blocked = None;
+        loop {
+            if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+                return output;
+            }
+            let blocked = blocked.get_or_insert_with(|| Blocked::new(context, fiber, unpark));
+            if blocked.is_cancelled() && !panicking() {
+                resume_unwind(Box::new(Cancelled));
+            }
+            blocked.park();
+        }
+    })
+}
+
+/// A fiber that blocks its thread. While it exists, a cancellation finds the thread.
+struct Blocked<'wait> {
+    context: &'wait WorkerContext,
+    fiber: FiberRef,
+    unpark: &'wait Arc<Unpark>,
+}
+
+impl<'wait> Blocked<'wait> {
+    fn new(context: &'wait WorkerContext, fiber: FiberRef, unpark: &'wait Arc<Unpark>) -> Self {
+        context.counters().blocked();
+        context.shared.add_blocked(fiber, Arc::clone(unpark));
+        Self { context, fiber, unpark }
+    }
+
+    fn is_cancelled(&self) -> bool {
+        let shared = &self.context.shared;
+        shared.is_closing()
+            || shared
+                .cell(self.fiber.cell_raw())
+                .is_some_and(|cell| cell.header().state.is_cancelled())
+    }
+
+    fn park(&self) {
+        let worker = &self.context.worker;
+        if let Replacement::Start(id) = worker.begin_blocking() {
+            // Where no thread is to be had there is no replacement; this fiber waits all the same.
+            let _: std::io::Result<()> = thread::start(&self.context.shared, id);
+        }
+        self.unpark.parker.park();
+        worker.end_blocking();
+    }
+}
+
+impl Drop for Blocked<'_> {
+    fn drop(&mut self) {
+        self.context.shared.remove_blocked(self.unpark);
+    }
+}

@@ -1,0 +1,121 @@
+//! All that a worker has, and how code that runs on it finds it.
+
+#![allow(unsafe_code, reason = "finds the worker of this thread through a pointer")]
+
+use core::{
+    cell::{Cell, RefCell},
+    ptr,
+};
+
+use dtact_arena::{CellCache, Stack, StackCache};
+use dtact_mesh::Worker;
+use dtact_switch::Context;
+
+use crate::{
+    fiber_ref::FiberRef,
+    runtime::{Shared, metrics::Counters, shared::CellLinks},
+    sync::Arc,
+    worker::suspension::Left,
+};
+
+/// How many idle stacks a worker keeps for itself, beside its spare.
+const STACKS_KEPT: usize = 8;
+
+/// A worker, as the code on its thread sees it. It is made by `thread::main`, stays at one place
+/// until that returns, and is used by that thread alone.
+pub(crate) struct WorkerContext {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) worker: Worker<CellLinks>,
+    /// The fiber whose poll is under way.
+    pub(crate) fiber: Cell<Option<FiberRef>>,
+    /// That fiber wants to be polled again after the others.
+    pub(crate) yielded: Cell<bool>,
+    pub(crate) cells: RefCell<CellCache>,
+    pub(crate) stacks: RefCell<StackCache>,
+    /// The stack the loop stands on, and its size.
+    stack: Cell<Option<Stack>>,
+    stack_bytes: Cell<usize>,
+    /// The stack the loop will go on on when a fiber keeps the one above.
+    pub(crate) spare: Cell<Option<Stack>>,
+    /// What was left by the switch that is under way.
+    pub(crate) left: Cell<Left>,
+    /// A stack to be given back when the switch under way has left it [bridge.W3].
+    pub(crate) left_stack: Cell<Option<Stack>>,
+    /// The thread's own stack, suspended in `thread::main`.
+    pub(crate) home: Cell<Option<Context>>,
+    /// A closure fiber to begin with on the larger stack that the loop has just moved to.
+    pub(crate) first: Cell<Option<u32>>,
+}
+
+thread_local! {
+    // No destructor and no lazy initialiser: reading it is one load.
+    static CURRENT: Cell<*const WorkerContext> = const { Cell::new(ptr::null()) };
+}
+
+impl WorkerContext {
+    pub(crate) fn new(shared: Arc<Shared>, worker: Worker<CellLinks>) -> Self {
+        Self {
+            shared,
+            worker,
+            fiber: Cell::new(None),
+            yielded: Cell::new(false),
+            cells: RefCell::new(CellCache::new()),
+            stacks: RefCell::new(StackCache::new(STACKS_KEPT)),
+            stack: Cell::new(None),
+            stack_bytes: Cell::new(0),
+            spare: Cell::new(None),
+            left: Cell::new(Left::Nothing),
+            left_stack: Cell::new(None),
+            home: Cell::new(None),
+            first: Cell::new(None),
+        }
+    }
+
+    /// This worker's counters.
+    #[inline]
+    pub(crate) fn counters(&self) -> &Counters {
+        &self.shared.counters[self.worker.id().index()]
+    }
+
+    /// Notes which stack the loop will stand on, and returns the one it has stood on.
+    #[inline]
+    pub(crate) fn replace_stack(&self, stack: Option<Stack>) -> Option<Stack> {
+        self.stack_bytes.set(stack.as_ref().map_or(0, Stack::usable_bytes));
+        self.stack.replace(stack)
+    }
+
+    /// How large the stack is that the loop stands on.
+    #[inline]
+    pub(crate) fn stack_bytes(&self) -> usize {
+        self.stack_bytes.get()
+    }
+
+    /// Runs `body` while this is the worker of the thread.
+    pub(crate) fn enter<R>(&self, body: impl FnOnce() -> R) -> R {
+        CURRENT.set(self);
+        let result = body();
+        CURRENT.set(ptr::null());
+        result
+    }
+}
+
+/// The worker of this thread, if it has one.
+///
+/// The reference is good for as long as the calling frame: frames that run on a worker's thread
+/// end before `thread::main` returns, or are abandoned.
+#[inline]
+pub(crate) fn current<'frame>() -> Option<&'frame WorkerContext> {
+    // SAFETY: set by `enter` to a value that outlives it, and cleared before `enter` returns.
+    unsafe { CURRENT.get().as_ref() }
+}
+
+/// The worker of this thread, if it is one of this runtime.
+#[inline]
+pub(crate) fn current_of<'frame>(shared: &Shared) -> Option<&'frame WorkerContext> {
+    current().filter(|context| ptr::eq(&raw const *context.shared, shared))
+}
+
+/// Whether this thread is a worker of this runtime.
+pub(crate) fn is_worker_of(shared: &Shared) -> bool {
+    current_of(shared).is_some()
+}

@@ -1,0 +1,161 @@
+//! The worker's loop: take a fiber, poll it, see what it left.
+
+#![allow(unsafe_code, reason = "polls futures through their tables of functions")]
+
+use core::task::Context;
+
+use dtact_arena::CellIndex;
+use dtact_mesh::{Dormant, Parked, TaskIndex};
+
+use crate::{
+    fiber::{
+        Cell,
+        state::{Finish, Park},
+    },
+    fiber_ref::FiberRef,
+    waker,
+    worker::{context::WorkerContext, stacks, suspension},
+};
+
+/// Takes and dispatches fibers until the mesh is closed.
+pub(crate) fn run(context: &WorkerContext) {
+    if let Some(raw) = context.first.take() {
+        dispatch_on_this_stack(context, raw);
+    }
+    while let Some(task) = take(context) {
+        dispatch(context, task.raw());
+        stacks::move_back(context);
+    }
+}
+
+/// The next fiber, however long it takes, or `None` when the mesh is closed.
+fn take(context: &WorkerContext) -> Option<TaskIndex> {
+    let worker = &context.worker;
+    loop {
+        if worker.is_surplus() {
+            stacks::flush(context);
+            match worker.go_dormant() {
+                Dormant::Closed => return None,
+                Dormant::Pinned => {
+                    if let Some(task) = worker.next_pinned() {
+                        return Some(task);
+                    }
+                    continue;
+                }
+                Dormant::Activated | Dormant::Stayed => {}
+            }
+        }
+        if let Some(task) = worker.next() {
+            return Some(task);
+        }
+        stacks::flush(context);
+        if let Some(task) = stacks::take_starved(context) {
+            return Some(task);
+        }
+        match worker.park() {
+            Parked::Closed => return None,
+            Parked::Work => {}
+        }
+    }
+}
+
+/// Goes on with a fiber, where it stands or by a poll from the start.
+fn dispatch(context: &WorkerContext, raw: u32) {
+    let cell = context.shared.cell(raw).expect("the mesh holds tasks of this pool only");
+    let header = cell.header();
+    if header.suspension.get().is_some() {
+        // It looks itself whether it was cancelled.
+        let _: bool = header.state.begin_poll();
+        // SAFETY: the loop calls this; nothing of value lies in its frames [bridge.W1]. The
+        // fiber came out of this worker's pinned queue [bridge.W2].
+        unsafe { suspension::resume(context, cell) }
+    }
+    if header.is_closure.get() && !stacks::prepare(context, cell, raw) {
+        return;
+    }
+    dispatch_on_this_stack(context, raw);
+}
+
+/// Polls a fiber on the stack the loop stands on.
+fn dispatch_on_this_stack(context: &WorkerContext, raw: u32) {
+    let cell = context.shared.cell(raw).expect("the mesh holds tasks of this pool only");
+    let header = cell.header();
+    let vtable = header.vtable.get().expect("set by spawn");
+    let fiber = name_of(context, cell, raw);
+    let waker = waker::of(fiber);
+    loop {
+        if header.state.begin_poll() || context.shared.is_closing() {
+            // SAFETY: the fiber is held [bridge.S1] and not suspended inside its poll.
+            unsafe { (vtable.cancel)(cell) };
+            return finish(context, cell, raw);
+        }
+        context.fiber.set(Some(fiber));
+        context.yielded.set(false);
+        // SAFETY: the fiber is held [bridge.S1]; its body holds the future, as it has not ended.
+        let has_ended = unsafe { (vtable.poll)(cell, &mut Context::from_waker(&waker)) };
+        context.fiber.set(None);
+        if has_ended {
+            return finish(context, cell, raw);
+        }
+        if context.yielded.replace(false) {
+            // It stays OWNED: by the queue, or, where nothing else is to be run, by this loop.
+            if !context.worker.is_lone() {
+                return context.worker.push_yielded(task(raw));
+            }
+            continue;
+        }
+        match header.state.park() {
+            Park::Parked => return,
+            Park::Notified => return context.worker.push_yielded(task(raw)),
+            Park::Cancelled => {}
+        }
+    }
+}
+
+#[inline]
+fn name_of(context: &WorkerContext, cell: Cell, raw: u32) -> FiberRef {
+    let index = CellIndex::from_raw(raw).expect("a cell's index has 24 bits");
+    FiberRef::new(context.shared.number(), index, cell.header().state.generation())
+}
+
+fn task(raw: u32) -> TaskIndex {
+    TaskIndex::from_raw(raw).expect("a cell's index has 24 bits")
+}
+
+/// Hands the outcome over: to the handle, or to nobody.
+#[inline]
+fn finish(context: &WorkerContext, cell: Cell, raw: u32) {
+    context.counters().finished();
+    let state = &cell.header().state;
+    match state.finish() {
+        Finish::Joinable => {}
+        Finish::Detached => drop_and_free(context, cell, raw),
+        Finish::TakeWaker => {
+            // The slot is the fiber's while TAKING [bridge.S3].
+            let joiner = cell.header().join_slot.take();
+            if state.finish_taking() == Finish::Detached {
+                drop_and_free(context, cell, raw);
+            }
+            if let Some(joiner) = joiner {
+                waker::wake_foreign(joiner);
+            }
+        }
+    }
+}
+
+#[cold]
+fn drop_and_free(context: &WorkerContext, cell: Cell, raw: u32) {
+    let vtable = cell.header().vtable.get().expect("set by spawn");
+    // SAFETY: nobody else wants the outcome [bridge.S2].
+    unsafe { (vtable.drop_outcome)(cell) };
+    free(context, cell, raw);
+}
+
+/// Gives the cell of a fiber that is over to the next one.
+#[inline]
+pub(crate) fn free(context: &WorkerContext, cell: Cell, raw: u32) {
+    if cell.header().state.release() {
+        let index = CellIndex::from_raw(raw).expect("a cell's index has 24 bits");
+        context.cells.borrow_mut().give_back(&context.shared.cells, index);
+    }
+}

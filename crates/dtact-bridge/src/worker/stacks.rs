@@ -1,0 +1,176 @@
+//! The stacks of a worker: the one its loop stands on, a spare, a few more, and what happens when
+//! there are none.
+//!
+//! A closure fiber will most likely suspend, so it begins only where a spare is at hand. Where the
+//! pool is empty, it joins the **starved**: they begin as others give their stacks back. Fibers
+//! that have begun are not held up: resuming one frees the stack the loop stands on.
+//!
+//! # The race
+//!
+//! Worker A finds the pool empty and adds a fiber to the starved; worker B gives a stack back and
+//! finds nobody starved. So A adds first and then looks at the pool once more, B gives back first
+//! and then looks at the count: with a fence on each side, at least one sees the other. A worker
+//! that is about to sleep gives all its idle stacks back, so that none is hidden from A.
+
+#![allow(unsafe_code, reason = "moves the loop to another stack")]
+
+use dtact_arena::Stack;
+use dtact_mesh::TaskIndex;
+
+use crate::{
+    fiber::Cell,
+    runtime::shared::lock,
+    sync::{Ordering, fence},
+    worker::{context::WorkerContext, suspension},
+};
+
+/// A stack for the loop to go on on.
+#[inline]
+pub(crate) fn take_spare(context: &WorkerContext) -> Option<Stack> {
+    context
+        .spare
+        .take()
+        .or_else(|| context.stacks.borrow_mut().take(&context.shared.stacks).ok())
+}
+
+/// Puts away the stack that the switch under way is about to leave [bridge.W3].
+#[inline]
+pub(crate) fn put_left(context: &WorkerContext, stack: Option<Stack>) {
+    let Some(stack) = stack else { return };
+    if is_default(context, &stack) {
+        // The spare is used only by code that has arrived elsewhere. What was the spare until
+        // now has nothing standing on it.
+        if let Some(spare) = context.spare.replace(Some(stack)) {
+            release(context, spare);
+        }
+    } else {
+        context.left_stack.set(Some(stack));
+    }
+}
+
+/// Gives back a stack on which nothing stands.
+pub(crate) fn release(context: &WorkerContext, stack: Stack) {
+    let shared = &context.shared;
+    if is_default(context, &stack) && shared.starved_count.load(Ordering::Relaxed) == 0 {
+        context.stacks.borrow_mut().give_back(&shared.stacks, stack);
+        return;
+    }
+    shared.stacks.give_back(stack);
+    feed_starved(context);
+}
+
+/// Gives all idle stacks back, before the worker sleeps.
+pub(crate) fn flush(context: &WorkerContext) {
+    if let Some(spare) = context.spare.take() {
+        context.shared.stacks.give_back(spare);
+    }
+    context.stacks.borrow_mut().flush(&context.shared.stacks);
+}
+
+/// After a stack was given back: lets one of the starved try again.
+fn feed_starved(context: &WorkerContext) {
+    // Pairs with the fence in `starve`, see "The race".
+    fence(Ordering::SeqCst);
+    if context.shared.starved_count.load(Ordering::Relaxed) != 0
+        && let Some(task) = pop_starved(context)
+    {
+        context.worker.push(task);
+    }
+}
+
+fn pop_starved(context: &WorkerContext) -> Option<TaskIndex> {
+    let task = lock(&context.shared.starved).pop_front()?;
+    context.shared.starved_count.fetch_sub(1, Ordering::Relaxed);
+    Some(task)
+}
+
+/// One of the starved, if there is one and a stack for it. For a worker that has nothing else.
+pub(crate) fn take_starved(context: &WorkerContext) -> Option<TaskIndex> {
+    // Pairs with the fence in `starve`: this worker's stacks were given back just before.
+    fence(Ordering::SeqCst);
+    if context.shared.starved_count.load(Ordering::Relaxed) == 0 {
+        return None;
+    }
+    let spare = take_spare(context)?;
+    context.spare.set(Some(spare));
+    pop_starved(context)
+}
+
+/// Adds a closure fiber to the starved. Returns one to be run now, if a stack has come up
+/// meanwhile.
+fn starve(context: &WorkerContext, raw: u32) {
+    let task = TaskIndex::from_raw(raw).expect("a cell's index has 24 bits");
+    let shared = &context.shared;
+    lock(&shared.starved).push_back(task);
+    shared.starved_count.fetch_add(1, Ordering::Relaxed);
+    // Pairs with the fences in `feed_starved` and `take_starved`, see "The race".
+    fence(Ordering::SeqCst);
+    if let Some(task) = take_starved(context) {
+        context.worker.push(task);
+    }
+}
+
+/// Makes ready what a closure fiber needs before it begins: a spare stack if it may be suspended,
+/// and a larger stack if it asked for one. `false`: it does not begin now, or has begun on another
+/// stack and is done with.
+pub(crate) fn prepare(context: &WorkerContext, cell: Cell, raw: u32) -> bool {
+    if cfg!(miri) {
+        return true;
+    }
+    let shared = &context.shared;
+    if cell.header().state.is_cancelled() || shared.is_closing() {
+        return true;
+    }
+    let floor = cell.header().floor.get() as usize;
+    if context.stack_bytes() < floor {
+        // The stack it stands on now will be the spare.
+        return begin_on_larger(context, raw, floor);
+    }
+    if shared.is_stackful {
+        let Some(spare) = take_spare(context) else {
+            starve(context, raw);
+            return false;
+        };
+        context.spare.set(Some(spare));
+    }
+    true
+}
+
+#[cold]
+fn begin_on_larger(context: &WorkerContext, raw: u32, floor: usize) -> bool {
+    let stacks = &context.shared.stacks;
+    let larger = stacks.take(floor).or_else(|_| {
+        // What this worker keeps for itself counts as well.
+        flush(context);
+        stacks.take(floor)
+    });
+    let Ok(larger) = larger else {
+        starve(context, raw);
+        return false;
+    };
+    context.first.set(Some(raw));
+    // SAFETY: the loop calls this, with nothing of value in its frames [bridge.W1].
+    unsafe { suspension::move_loop(context, larger) }
+}
+
+/// After a dispatch: leaves a stack that is larger than the worker's own.
+#[inline]
+pub(crate) fn move_back(context: &WorkerContext) {
+    if context.stack_bytes() > context.shared.stacks.default_bytes() {
+        leave_larger(context);
+    }
+}
+
+#[cold]
+fn leave_larger(context: &WorkerContext) {
+    if let Some(spare) = take_spare(context) {
+        // SAFETY: the loop calls this, with nothing of value in its frames [bridge.W1].
+        unsafe { suspension::move_loop(context, spare) }
+    }
+}
+
+/// Whether the stack is of the size that workers stand on.
+#[inline]
+fn is_default(context: &WorkerContext, stack: &Stack) -> bool {
+    stack.class().bytes() == context.shared.stacks.default_bytes()
+}

@@ -1,0 +1,218 @@
+//! Leaving one stack and arriving on another.
+//!
+//! Each switch is in two halves. Before it, the worker notes in its context what it is about to
+//! leave ([`Left`]), and does all the bookkeeping. After it, whoever arrives learns where the
+//! left side stands, and stores that where the note says. Only then may what was left be used:
+//! resumed, abandoned, or its stack given back.
+
+#![allow(unsafe_code, reason = "switches stacks")]
+
+use core::{cell::Cell, ptr, ptr::NonNull};
+
+use dtact_arena::Stack;
+use dtact_mesh::TaskIndex;
+use dtact_switch::{Context, ContextSwitcher, SameThreadFloat, Transfer};
+
+use crate::{
+    fiber::{Cell as FiberCell, state::Park},
+    fiber_ref::FiberRef,
+    worker::{context::WorkerContext, dispatch, stacks},
+};
+
+/// Where a fiber stands while it is suspended in `wait`. It lies on the fiber's own stack.
+pub(crate) struct Suspension {
+    context: Cell<Option<Context>>,
+    stack: Cell<Option<Stack>>,
+}
+
+/// What a switch leaves.
+pub(crate) enum Left {
+    /// No switch is under way.
+    Nothing,
+    /// The thread's own stack, to which the worker returns at its end.
+    Home,
+    /// The stack of a fiber that is suspended, kept by it.
+    Fiber(NonNull<Suspension>),
+    /// A loop frame with nothing above it [bridge.W1].
+    Loop,
+}
+
+/// How a suspension ended.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Resumed {
+    /// The fiber was woken: it polls again.
+    Woken,
+    /// It was cancelled: it unwinds.
+    Cancelled,
+    /// It was not suspended at all: there is no stack for the loop to go on on.
+    NoStack,
+}
+
+/// Why a fiber is suspended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// It waits to be woken.
+    Wait,
+    /// It lets others run and wants to go on after them.
+    Yield,
+}
+
+/// Suspends the fiber whose poll is under way, with its frames on the stack.
+pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) -> Resumed {
+    let cell = context.shared.cell(fiber.cell_raw()).expect("the fiber is running");
+    let header = cell.header();
+    if reason == Reason::Yield && !header.state.is_cancelled() && context.worker.is_lone() {
+        return Resumed::Woken;
+    }
+    let Some(spare) = stacks::take_spare(context) else { return Resumed::NoStack };
+    let suspension = Suspension {
+        context: Cell::new(None),
+        stack: Cell::new(None),
+    };
+    header.suspension.set(Some(NonNull::from(&suspension)));
+    header.home.set(context.worker.id().raw() + 1);
+    match reason {
+        Reason::Yield => context.worker.push_pinned(task_of(fiber)),
+        // From here on others may wake it; but only this thread takes it from the queue that
+        // leads to it [bridge.W2], and this thread has to leave the stack first.
+        Reason::Wait => match header.state.park() {
+            Park::Parked => {}
+            outcome @ (Park::Notified | Park::Cancelled) => {
+                header.suspension.set(None);
+                header.home.set(0);
+                context.spare.set(Some(spare));
+                return if outcome == Park::Notified {
+                    Resumed::Woken
+                } else {
+                    Resumed::Cancelled
+                };
+            }
+        },
+    }
+    context.counters().suspended();
+    let top = spare.top();
+    suspension.stack.set(context.replace_stack(Some(spare)));
+    // SAFETY: the spare is a stack of the pool on which nothing stands [bridge.W3], with its
+    // top aligned.
+    let next = unsafe { Context::new(top, loop_entry) };
+    // SAFETY: a context just made, entered once.
+    unsafe { switch(context, next, Left::Fiber(NonNull::from(&suspension))) };
+    // Back, on the same thread [bridge.W2], with the fiber in this worker's hands again.
+    header.suspension.set(None);
+    header.home.set(0);
+    context.fiber.set(Some(fiber));
+    if header.state.is_cancelled() || context.shared.is_closing() {
+        Resumed::Cancelled
+    } else {
+        Resumed::Woken
+    }
+}
+
+/// Enters the stack of a suspended fiber and abandons the loop frame that calls this.
+///
+/// # Safety
+///
+/// - The caller is the worker's loop, with nothing of value in its frames [bridge.W1].
+/// - The caller holds the fiber of this cell [bridge.S1], which was suspended on this thread.
+pub(crate) unsafe fn resume(context: &WorkerContext, cell: FiberCell) -> ! {
+    let suspension = cell.header().suspension.get().expect("the fiber is suspended");
+    // SAFETY: it lies on the stack of the fiber, which is not entered before the switch below.
+    let suspension = unsafe { suspension.as_ref() };
+    let next = suspension.context.take().expect("its stack has been left");
+    let left = context.replace_stack(suspension.stack.take());
+    stacks::put_left(context, left);
+    // SAFETY: a suspended context, taken out of its place, so entered once.
+    unsafe { leave_for_good(context, next) }
+}
+
+/// Goes on with the loop on another stack, which becomes the worker's, and abandons the loop frame
+/// that calls this.
+///
+/// # Safety
+///
+/// - The caller is the worker's loop, with nothing of value in its frames [bridge.W1].
+pub(crate) unsafe fn move_loop(context: &WorkerContext, stack: Stack) -> ! {
+    let top = stack.top();
+    let left = context.replace_stack(Some(stack));
+    stacks::put_left(context, left);
+    // SAFETY: a stack of the pool on which nothing stands [bridge.W3], with its top aligned.
+    let next = unsafe { Context::new(top, loop_entry) };
+    // SAFETY: a context just made, entered once.
+    unsafe { leave_for_good(context, next) }
+}
+
+/// Begins the worker's loop on a pooled stack; returns when the loop has ended.
+pub(crate) fn run_on_stack(context: &WorkerContext, stack: Stack) {
+    let top = stack.top();
+    context.replace_stack(Some(stack));
+    // SAFETY: as above.
+    let next = unsafe { Context::new(top, loop_entry) };
+    // SAFETY: a context just made, entered once.
+    unsafe { switch(context, next, Left::Home) };
+}
+
+/// The foot of every loop: what is entered first on a fresh stack.
+///
+/// # Safety
+///
+/// - Entered by `switch` or `leave_for_good`, whose message is the worker's context.
+unsafe extern "C" fn loop_entry(transfer: Transfer) -> ! {
+    let context = transfer.message.cast::<WorkerContext>().cast_const();
+    // SAFETY: the message is the context of this thread's worker, which outlives its loop.
+    let context = unsafe { &*context };
+    arrive(context, transfer.from);
+    dispatch::run(context);
+    let home = context.home.take().expect("the worker began on its thread's own stack");
+    // SAFETY: the loop is over; the thread's own stack has been left once, by `run_on_stack`.
+    unsafe { leave_for_good(context, home) }
+}
+
+/// Leaves the running context for `next`, and returns when it is resumed.
+///
+/// # Safety
+///
+/// - `next` may be entered on this thread now.
+#[inline]
+unsafe fn switch(context: &WorkerContext, next: Context, left: Left) {
+    context.left.set(left);
+    let message = ptr::from_ref(context).cast_mut().cast();
+    // SAFETY: as the caller promises.
+    let transfer = unsafe { SameThreadFloat::switch(next, message) };
+    arrive(context, transfer.from);
+}
+
+/// Leaves a loop frame that is never resumed.
+///
+/// # Safety
+///
+/// - `next` may be entered on this thread now; nothing of value lies in the caller's frames.
+unsafe fn leave_for_good(context: &WorkerContext, next: Context) -> ! {
+    // SAFETY: as the caller promises.
+    unsafe { switch(context, next, Left::Loop) };
+    unreachable!("an abandoned loop frame is not resumed: its context was dropped")
+}
+
+/// What comes after every switch: the stack that was left has been left now.
+#[inline]
+fn arrive(context: &WorkerContext, from: Context) {
+    match context.left.replace(Left::Nothing) {
+        Left::Nothing => unreachable!("every switch notes what it leaves"),
+        Left::Home => context.home.set(Some(from)),
+        Left::Fiber(suspension) => {
+            // SAFETY: it lies on the stack just left, whose fiber is suspended there.
+            unsafe { suspension.as_ref() }.context.set(Some(from));
+        }
+        // The frame stays behind, with nothing in it [bridge.W1].
+        Left::Loop => {
+            let _: Context = from;
+        }
+    }
+    if let Some(stack) = context.left_stack.take() {
+        stacks::release(context, stack);
+    }
+}
+
+fn task_of(fiber: FiberRef) -> TaskIndex {
+    TaskIndex::from_raw(fiber.cell_raw()).expect("a cell's index has 24 bits")
+}

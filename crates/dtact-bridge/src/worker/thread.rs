@@ -1,0 +1,52 @@
+//! The threads of the workers.
+
+use std::{io, thread};
+
+use dtact_mesh::WorkerId;
+
+use crate::{
+    runtime::{Shared, shared::lock},
+    sync::Arc,
+    worker::{context::WorkerContext, dispatch, stacks, suspension},
+};
+
+/// What a worker's own thread needs: it only begins the loop, which stands on a pooled stack.
+const THREAD_STACK_BYTES: usize = 128 * 1024;
+
+/// Starts the thread of a worker.
+pub(crate) fn start(shared: &Arc<Shared>, id: WorkerId) -> io::Result<()> {
+    let mut builder = thread::Builder::new().name(format!("dtact-worker-{}", id.index()));
+    if !cfg!(miri) {
+        builder = builder.stack_size(THREAD_STACK_BYTES);
+    }
+    let worker_shared = Arc::clone(shared);
+    // Under the lock, so that a shutdown finds every thread that was started before it looked.
+    let mut threads = lock(&shared.threads);
+    threads.push(builder.spawn(move || main(worker_shared, id))?);
+    Ok(())
+}
+
+fn main(shared: Arc<Shared>, id: WorkerId) {
+    let Some(worker) = shared.mesh.worker(id) else {
+        unreachable!("each worker has one thread, which alone claims it")
+    };
+    let context = WorkerContext::new(shared, worker);
+    context.enter(|| {
+        if cfg!(miri) {
+            // No assembly there: the loop stands on the thread's stack, and fibers that wait
+            // block it.
+            dispatch::run(&context);
+            return;
+        }
+        match context.shared.stacks.take(context.shared.stacks.default_bytes()) {
+            Ok(stack) => suspension::run_on_stack(&context, stack),
+            // A spare worker may find the pool empty. It has nothing then, and leaves.
+            Err(_) => return,
+        }
+        if let Some(stack) = context.replace_stack(None) {
+            context.shared.stacks.give_back(stack);
+        }
+    });
+    stacks::flush(&context);
+    context.cells.borrow_mut().flush(&context.shared.cells);
+}
