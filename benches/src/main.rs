@@ -1,2 +1,119 @@
-//! placeholder
-fn main() {}
+//! Dtact beside tokio: the same work, in one run, interleaved.
+//!
+//! ```text
+//! cargo run --release -p benches -- [--workers N] [--rounds N] [--only NAME] [--once RUNTIME]
+//! ```
+//!
+//! A round runs every workload on every runtime, one after the other, in an order that turns with
+//! each round; so what else the machine does hits all alike. Printed are the median time of an
+//! operation, the spread (10th to 90th percentile), and the median of the ratios that each round
+//! gave: absolute times on a shared machine prove little, ratios within a round a little more.
+//!
+//! What this does not show: many cores, real input and output, tails of latency.
+//!
+//! `--once RUNTIME` runs the chosen workloads once on one runtime, for `valgrind` and profilers.
+
+mod contestant;
+mod report;
+mod workload;
+
+use std::{env, process::ExitCode};
+
+use contestant::Contestant;
+use report::Table;
+use workload::Workload;
+
+const USAGE: &str = "usage: benches [--workers N] [--rounds N] [--only NAME] [--once RUNTIME]";
+const ROUNDS_DEFAULT: usize = 11;
+
+/// What the command line asks for.
+struct Options {
+    workers: usize,
+    rounds: usize,
+    only: Option<String>,
+    once: Option<String>,
+}
+
+#[expect(clippy::print_stderr, clippy::print_stdout, reason = "a program that reports")]
+fn main() -> ExitCode {
+    let options = match parse(env::args().skip(1)) {
+        Ok(options) => options,
+        Err(message) => {
+            eprintln!("{message}\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    let chosen: Vec<_> = workload::ALL
+        .into_iter()
+        .filter(|workload| options.only.as_deref().is_none_or(|only| workload.name == only))
+        .collect();
+    if chosen.is_empty() {
+        let names: Vec<_> = workload::ALL.into_iter().map(|workload| workload.name).collect();
+        eprintln!("there is no such workload; there are: {}", names.join(", "));
+        return ExitCode::from(2);
+    }
+    if let Some(name) = options.once {
+        let Some(contestant) = contestant::by_name(&name, options.workers) else {
+            eprintln!("there is no runtime `{name}`; there are: dtact, tokio");
+            return ExitCode::from(2);
+        };
+        for workload in chosen {
+            let ns = run(&contestant, workload);
+            println!("{} {}: {ns:.1} ns", workload.name, contestant.name());
+        }
+        return ExitCode::SUCCESS;
+    }
+    let table = measure(&chosen, options.workers, options.rounds);
+    println!("{}", table.to_markdown());
+    ExitCode::SUCCESS
+}
+
+fn measure(chosen: &[&'static Workload], workers: usize, rounds: usize) -> Table {
+    let contestants = contestant::all(workers);
+    let mut table = Table::new(contestants.iter().map(Contestant::name).collect());
+    // The first round warms caches, memory and frequency, and is not counted.
+    for round in 0..=rounds {
+        for workload in chosen {
+            let mut row = vec![0.0; contestants.len()];
+            for turn in 0..contestants.len() {
+                let which = (turn + round) % contestants.len();
+                row[which] = run(&contestants[which], workload);
+            }
+            if round > 0 {
+                table.add(workload.name, &row);
+            }
+        }
+    }
+    table
+}
+
+/// Nanoseconds an operation.
+fn run(contestant: &Contestant, workload: &Workload) -> f64 {
+    let elapsed = contestant.run(workload.kind, workload.count);
+    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+    let count = workload.count as f64;
+    elapsed.as_secs_f64() * 1e9 / count
+}
+
+fn parse(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
+    let workers = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
+    let mut options = Options { workers, rounds: ROUNDS_DEFAULT, only: None, once: None };
+    while let Some(arg) = args.next() {
+        let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
+        match arg.as_str() {
+            "--workers" => options.workers = number(&value()?)?,
+            "--rounds" => options.rounds = number(&value()?)?,
+            "--only" => options.only = Some(value()?),
+            "--once" => options.once = Some(value()?),
+            _ => return Err(format!("{arg} is not an option")),
+        }
+    }
+    Ok(options)
+}
+
+fn number(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) | Err(_) => Err(format!("`{text}` is not a positive number")),
+        Ok(number) => Ok(number),
+    }
+}

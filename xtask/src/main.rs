@@ -1,2 +1,82 @@
-//! placeholder
-fn main() {}
+//! The project's own commands: what CI runs, a contributor runs by the same name.
+//!
+//! ```text
+//! cargo xtask ci
+//!       |
+//!       v
+//!    main.rs --- finds the command in ----> steps.rs: the table of steps, cheap ones first
+//!                                              |
+//!    ci.rs: runs the table, counts             v
+//!                                 fmt.rs, lint.rs, …: one file per step
+//!                                              |
+//!                                              v
+//!                                 shell.rs: runs programs, prints them, installs tools
+//! ```
+#![forbid(unsafe_code)]
+#![expect(
+    clippy::print_stdout,
+    reason = "a command-line program: its output is its purpose"
+)]
+
+mod alone;
+mod bench;
+mod cabi;
+mod ci;
+mod cross;
+mod deny;
+mod doc;
+mod fmt;
+mod help;
+mod lint;
+mod loom;
+mod miri;
+mod outcome;
+mod shell;
+mod steps;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use outcome::Halt;
+use shell::Shell;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let shell = Shell::new(words == ["ci", "--install"]);
+    match words.as_slice() {
+        ["ci"] | ["ci", "--install"] => ci::run(&shell),
+        ["bench", rest @ ..] => exit(&[bench::run(&shell, rest)]),
+        ["fmt"] => exit(&[fmt::write(&shell)]),
+        ["fmt", "--check"] => exit(&[fmt::check(&shell)]),
+        ["test", rest @ ..] if !rest.is_empty() => exit(&[test::some(&shell, rest)]),
+        [] | ["help" | "--help" | "-h"] => {
+            help::print();
+            ExitCode::SUCCESS
+        }
+        [command] if steps::of(command).next().is_some() => {
+            let results: Vec<_> = steps::of(command).map(|step| step.run(&shell)).collect();
+            exit(&results)
+        }
+        _ => {
+            println!(
+                "xtask: `{}` is no command; see `cargo xtask help`",
+                words.join(" ")
+            );
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// How a command on its own ends: a step that could not run did not succeed.
+fn exit(results: &[Result<(), Halt>]) -> ExitCode {
+    let mut code = ExitCode::SUCCESS;
+    for halt in results.iter().filter_map(|result| result.as_ref().err()) {
+        println!("{halt}");
+        if !halt.is_unsupported() {
+            code = ExitCode::FAILURE;
+        }
+    }
+    code
+}

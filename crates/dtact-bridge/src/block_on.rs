@@ -1,6 +1,9 @@
 //! Driving a future on a thread that is not a fiber: the thread sleeps while it is pending.
 
-#![allow(unsafe_code, reason = "keeps the runtime of `block_on` as a pointer in a thread-local")]
+#![allow(
+    unsafe_code,
+    reason = "keeps the runtime of `block_on` as a pointer in a thread-local"
+)]
 
 use core::{
     cell::Cell,
@@ -48,7 +51,11 @@ pub(crate) fn with_unpark<R>(body: impl FnOnce(&Arc<Unpark>, &Waker) -> R) -> R 
         }
     }
     let kept = UNPARK.try_with(Cell::take).ok().flatten();
-    let unpark = kept.unwrap_or_else(|| Arc::new(Unpark { parker: Parker::new() }));
+    let unpark = kept.unwrap_or_else(|| {
+        Arc::new(Unpark {
+            parker: Parker::new(),
+        })
+    });
     let waker = Waker::from(Arc::clone(&unpark));
     let guard = PutBack(Some(Arc::clone(&unpark)));
     let result = body(&unpark, &waker);

@@ -45,7 +45,9 @@ impl JoinError {
     /// The message of the panic, where it has one.
     #[must_use]
     pub fn panic_message(&self) -> Option<&str> {
-        let Self::Panicked(payload) = self else { return None };
+        let Self::Panicked(payload) = self else {
+            return None;
+        };
         payload
             .downcast_ref::<&'static str>()
             .copied()
@@ -56,7 +58,10 @@ impl JoinError {
 impl fmt::Debug for JoinError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Panicked(_) => f.debug_tuple("Panicked").field(&self.panic_message()).finish(),
+            Self::Panicked(_) => f
+                .debug_tuple("Panicked")
+                .field(&self.panic_message())
+                .finish(),
             Self::Cancelled => f.write_str("Cancelled"),
             Self::NotSpawned(error) => f.debug_tuple("NotSpawned").field(error).finish(),
         }
@@ -144,7 +149,9 @@ pub struct TrySpawnError<F> {
 
 impl<F> fmt::Debug for TrySpawnError<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TrySpawnError").field("error", &self.error).finish_non_exhaustive()
+        f.debug_struct("TrySpawnError")
+            .field("error", &self.error)
+            .finish_non_exhaustive()
     }
 }
 
@@ -230,7 +237,11 @@ pub struct ShutdownError {
 
 impl fmt::Display for ShutdownError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} fibers did not end in the time given to them", self.alive_count)
+        write!(
+            f,
+            "{} fibers did not end in the time given to them",
+            self.alive_count
+        )
     }
 }
 

@@ -21,7 +21,10 @@ const RUNTIME_SHIFT: u32 = 24;
 const GENERATION_SHIFT: u32 = 32;
 const CELL_MASK: u32 = (1 << RUNTIME_SHIFT) - 1;
 
-#[expect(clippy::cast_possible_truncation, reason = "each part is cut out of the word on purpose")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "each part is cut out of the word on purpose"
+)]
 impl FiberRef {
     #[inline]
     pub(crate) fn new(runtime: u8, cell: CellIndex, generation: u32) -> Self {

@@ -1,6 +1,9 @@
 //! The handle of a fiber.
 
-#![allow(unsafe_code, reason = "moves the outcome out of a cell of a type it knows")]
+#![allow(
+    unsafe_code,
+    reason = "moves the outcome out of a cell of a type it knows"
+)]
 
 use core::{
     fmt,
@@ -71,11 +74,17 @@ unsafe impl<T: Send> Sync for JoinHandle<T> {}
 
 impl<T> JoinHandle<T> {
     pub(crate) fn new(fiber: FiberRef) -> Self {
-        Self { target: Target::Fiber(fiber), result: PhantomData }
+        Self {
+            target: Target::Fiber(fiber),
+            result: PhantomData,
+        }
     }
 
     pub(crate) fn failed(error: SpawnError) -> Self {
-        Self { target: Target::Failed(error), result: PhantomData }
+        Self {
+            target: Target::Failed(error),
+            result: PhantomData,
+        }
     }
 
     pub(crate) fn or_failed<F>(spawned: Result<Self, TrySpawnError<F>>) -> Self {
@@ -139,7 +148,10 @@ fn release(fiber: FiberRef) {
     match context::current() {
         // The runtime lives while its worker runs: two plain stores do.
         Some(context) if context.shared.number() == fiber.runtime() => {
-            let cell = context.shared.cell(fiber.cell_raw()).expect("a fiber's cell");
+            let cell = context
+                .shared
+                .cell(fiber.cell_raw())
+                .expect("a fiber's cell");
             dispatch::free(context, cell, fiber.cell_raw());
         }
         _ => release_outside(fiber),
@@ -191,7 +203,9 @@ impl<T> Future for JoinHandle<T> {
             // SAFETY: `take` has written it.
             Some(unsafe { outcome.assume_init() })
         });
-        let Some(outcome) = outcome else { return Poll::Pending };
+        let Some(outcome) = outcome else {
+            return Poll::Pending;
+        };
         self.target = Target::Taken;
         release(fiber);
         Poll::Ready(outcome)
@@ -212,7 +226,9 @@ fn register(cell: Cell, waker: &Waker) -> bool {
             // The slot is the handle's [bridge.S3].
             let old = header.join_slot.take();
             let same = old.filter(|old| old.will_wake(waker));
-            header.join_slot.set(Some(same.unwrap_or_else(|| waker.clone())));
+            header
+                .join_slot
+                .set(Some(same.unwrap_or_else(|| waker.clone())));
             if header.state.set_join_waker() {
                 return false;
             }
@@ -224,7 +240,9 @@ fn register(cell: Cell, waker: &Waker) -> bool {
 
 impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
-        let Target::Fiber(fiber) = self.target else { return };
+        let Target::Fiber(fiber) = self.target else {
+            return;
+        };
         let is_done = with_cell(fiber, |_, _, cell| {
             let header = cell.header();
             if let (JoinSlot::Mine, _) = header.state.take_join_slot() {
@@ -247,6 +265,8 @@ impl<T> Drop for JoinHandle<T> {
 
 impl<T> fmt::Debug for JoinHandle<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("JoinHandle").field("is_finished", &self.is_finished()).finish()
+        f.debug_struct("JoinHandle")
+            .field("is_finished", &self.is_finished())
+            .finish()
     }
 }

@@ -42,19 +42,23 @@ mod worker;
 mod yield_now;
 
 // The models need the two protocols alone; nothing else is made of loom's types.
+#[cfg(all(test, dtact_loom))]
+mod models;
 #[cfg(dtact_loom)]
 #[path = "fiber/state.rs"]
 mod state;
-#[cfg(all(test, dtact_loom))]
-mod models;
 
 #[cfg(not(dtact_loom))]
 pub use crate::{
-    error::{
-        BuildError, JoinError, ParseStackSizeError, ShutdownError, SpawnError, TrySpawnError,
-    },
+    error::{BuildError, JoinError, ParseStackSizeError, ShutdownError, SpawnError, TrySpawnError},
     join::JoinHandle,
-    runtime::{InitError, Runtime, config::Builder, metrics::Metrics, stack_size::IntoStackSize},
+    runtime::{
+        InitError, Runtime,
+        config::Builder,
+        dump::{Dump, FiberDump, FiberStatus, dump_all},
+        metrics::Metrics,
+        stack_size::IntoStackSize,
+    },
     spawn::{spawn, spawn_with_stack, try_spawn},
     wait::{WaitExt, wait},
     yield_now::{YieldNow, yield_now},

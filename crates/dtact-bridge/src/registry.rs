@@ -19,7 +19,10 @@
 //! A number is used again when its runtime has gone. Fibers of the next one begin with
 //! generations above all that the last one used, so that wakers of the last stay stale.
 
-#![allow(unsafe_code, reason = "hands out references to runtimes it keeps alive")]
+#![allow(
+    unsafe_code,
+    reason = "hands out references to runtimes it keeps alive"
+)]
 
 use core::ptr;
 
@@ -96,7 +99,10 @@ impl<T> Slot<T> {
         // SAFETY: `withdraw` had not removed the address when it was read, so it waits for the
         // count made above before the runtime is freed.
         let runtime = unsafe { &*runtime };
-        Some(Pin { slot: self, runtime })
+        Some(Pin {
+            slot: self,
+            runtime,
+        })
     }
 
     /// The runtime, for whoever keeps its memory by other means.
@@ -132,7 +138,8 @@ impl<T> Slot<T> {
 
     /// Gives the entry to the next runtime.
     pub(crate) fn vacate(&self, generation_min: u32) {
-        self.generation_min.store(generation_min.max(1), Ordering::Release);
+        self.generation_min
+            .store(generation_min.max(1), Ordering::Release);
     }
 }
 

@@ -20,14 +20,17 @@ use crate::{
     fiber_ref::FiberRef,
     join::JoinHandle,
     runtime::{Runtime, Shared, shared::task_of, stack_size::IntoStackSize},
+    sync::Ordering,
     worker::context,
 };
 
-/// Spawns a fiber that runs a future, on the runtime at hand: that of the fiber which calls this,
-/// else that of the [`block_on`](crate::Runtime::block_on) around it, else the
+/// Spawns a fiber that runs a future, on the runtime at hand.
+///
+/// That is the runtime of the fiber which calls this, else that of the
+/// [`block_on`](crate::Runtime::block_on) around it, else the
 /// [global one](crate::Runtime::global).
 ///
-/// It begins at once, whether its handle is awaited or not. Where it cannot be spawned, the handle
+/// The fiber begins at once, whether its handle is awaited or not. Where it cannot be spawned, the handle
 /// says so: [`JoinError::NotSpawned`](crate::JoinError::NotSpawned).
 ///
 /// # Examples
@@ -69,7 +72,10 @@ where
         Some(shared) => future_on(shared, future),
         None => match Runtime::global() {
             Ok(runtime) => runtime.try_spawn(future),
-            Err(_) => Err(TrySpawnError { error: SpawnError::NoRuntime, rejected: future }),
+            Err(_) => Err(TrySpawnError {
+                error: SpawnError::NoRuntime,
+                rejected: future,
+            }),
         },
     }
 }
@@ -107,7 +113,10 @@ where
         Some(shared) => closure_on(shared, size, closure),
         None => match Runtime::global() {
             Ok(runtime) => runtime.try_spawn_with_stack(size, closure),
-            Err(_) => Err(TrySpawnError { error: SpawnError::NoRuntime, rejected: closure }),
+            Err(_) => Err(TrySpawnError {
+                error: SpawnError::NoRuntime,
+                rejected: closure,
+            }),
         },
     };
     JoinHandle::or_failed(spawned)
@@ -116,7 +125,9 @@ where
 /// The runtime that `spawn` means here, other than the global one.
 #[inline]
 fn at_hand<'frame>() -> Option<&'frame Shared> {
-    context::current().map(|context| &*context.shared).or_else(block_on::entered)
+    context::current()
+        .map(|context| &*context.shared)
+        .or_else(block_on::entered)
 }
 
 /// Where a fiber goes, and on what.
@@ -153,22 +164,31 @@ where
         Ok(bytes) => bytes,
         Err(error) => {
             let error = SpawnError::BadStackSize(error);
-            return Err(TrySpawnError { error, rejected: closure });
+            return Err(TrySpawnError {
+                error,
+                rejected: closure,
+            });
         }
     };
     let floor = match u32::try_from(bytes) {
         Ok(floor) if bytes <= bytes_max => floor,
         _ => {
             let error = SpawnError::StackTooLarge { bytes, bytes_max };
-            return Err(TrySpawnError { error, rejected: closure });
+            return Err(TrySpawnError {
+                error,
+                rejected: closure,
+            });
         }
     };
-    place_or_box(shared, ClosureFuture(Some(closure)), Some(floor)).map(JoinHandle::new).map_err(
-        |TrySpawnError { error, rejected }| {
+    place_or_box(shared, ClosureFuture(Some(closure)), Some(floor))
+        .map(JoinHandle::new)
+        .map_err(|TrySpawnError { error, rejected }| {
             let closure = rejected.0.expect("it has not been polled");
-            TrySpawnError { error, rejected: closure }
-        },
-    )
+            TrySpawnError {
+                error,
+                rejected: closure,
+            }
+        })
 }
 
 #[inline]
@@ -182,12 +202,20 @@ where
     F::Output: Send + 'static,
 {
     if let Some(class) = const { body::class_of::<F>() } {
-        let plan = Plan { class, vtable: body::vtable_of::<F>(), floor };
+        let plan = Plan {
+            class,
+            vtable: body::vtable_of::<F>(),
+            floor,
+        };
         return place(shared, plan, future);
     }
     let class = const { body::class_of::<Escaped<F>>() };
     let class = class.expect("two pointers fit into every cell");
-    let plan = Plan { class, vtable: body::vtable_of_escaped::<F>(), floor };
+    let plan = Plan {
+        class,
+        vtable: body::vtable_of_escaped::<F>(),
+        floor,
+    };
     match place(shared, plan, Escaped(Box::pin(future))) {
         Ok(fiber) => {
             match context::current_of(shared) {
@@ -206,11 +234,7 @@ where
 
 /// Builds the fiber in a cell of the class, and puts it into a queue.
 #[inline]
-fn place<F: Future>(
-    shared: &Shared,
-    plan: Plan,
-    future: F,
-) -> Result<FiberRef, TrySpawnError<F>> {
+fn place<F: Future>(shared: &Shared, plan: Plan, future: F) -> Result<FiberRef, TrySpawnError<F>> {
     let refused = |error, rejected| Err(TrySpawnError { error, rejected });
     if shared.is_closing() {
         return refused(SpawnError::ShutDown, future);
@@ -241,7 +265,9 @@ fn place<F: Future>(
 
 #[cold]
 fn refusal(shared: &Shared, _error: &ArenaError) -> SpawnError {
-    SpawnError::Exhausted { capacity: shared.cells.capacity_per_class() }
+    SpawnError::Exhausted {
+        capacity: shared.cells.capacity_per_class(),
+    }
 }
 
 /// Makes a free cell a fiber. Returns its generation.
@@ -249,7 +275,7 @@ fn refusal(shared: &Shared, _error: &ArenaError) -> SpawnError {
 fn fill<F: Future>(cell: Cell, plan: Plan, future: F, generation_min: u32) -> u32 {
     let header = cell.header();
     header.vtable.set(Some(plan.vtable));
-    header.home.set(0);
+    header.home.store(0, Ordering::Relaxed);
     header.is_closure.set(plan.floor.is_some());
     header.floor.set(plan.floor.unwrap_or(0));
     // SAFETY: the cell was just taken from the pool, and is of the class that the future needs.

@@ -11,7 +11,12 @@ pub(crate) use loom::{
 pub(crate) use std::{
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
-        atomic::{AtomicBool, AtomicPtr, AtomicU8, AtomicU32, AtomicU64, Ordering, fence},
+        atomic::{
+            AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering, fence,
+        },
     },
-    thread::{JoinHandle as ThreadHandle, current as current_thread, panicking, yield_now},
+    thread::{
+        Builder as Thread, JoinHandle as ThreadHandle, available_parallelism,
+        current as current_thread, panicking, yield_now,
+    },
 };

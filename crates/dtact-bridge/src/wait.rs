@@ -101,7 +101,11 @@ fn wait_in_fiber<F: Future>(
         if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
             return output;
         }
-        let reason = if context.yielded.replace(false) { Reason::Yield } else { Reason::Wait };
+        let reason = if context.yielded.replace(false) {
+            Reason::Yield
+        } else {
+            Reason::Wait
+        };
         match suspension::suspend(context, fiber, reason) {
             Resumed::Woken => {}
             Resumed::Cancelled => resume_unwind(Box::new(Cancelled)),
@@ -144,7 +148,11 @@ impl<'wait> Blocked<'wait> {
     fn new(context: &'wait WorkerContext, fiber: FiberRef, unpark: &'wait Arc<Unpark>) -> Self {
         context.counters().blocked();
         context.shared.add_blocked(fiber, Arc::clone(unpark));
-        Self { context, fiber, unpark }
+        Self {
+            context,
+            fiber,
+            unpark,
+        }
     }
 
     fn is_cancelled(&self) -> bool {
@@ -159,7 +167,9 @@ impl<'wait> Blocked<'wait> {
         let worker = &self.context.worker;
         if let Replacement::Start(id) = worker.begin_blocking() {
             // Where no thread is to be had there is no replacement; this fiber waits all the same.
-            let _: std::io::Result<()> = thread::start(&self.context.shared, id);
+            if thread::start(&self.context.shared, id).is_err() {
+                self.context.shared.mesh.abandon_start(id);
+            }
         }
         self.unpark.parker.park();
         worker.end_blocking();

@@ -1,6 +1,9 @@
 //! Wakers that allocate nothing and count nothing: their data word is the fiber's name.
 
-#![allow(unsafe_code, reason = "builds wakers from a word and a table of functions")]
+#![allow(
+    unsafe_code,
+    reason = "builds wakers from a word and a table of functions"
+)]
 
 use core::{
     mem::ManuallyDrop,
@@ -10,7 +13,10 @@ use core::{
 
 use crate::{fiber_ref::FiberRef, registry::RUNTIMES, worker::context};
 
-const _: () = assert!(size_of::<*const ()>() == 8, "the name of a fiber fills a pointer");
+const _: () = assert!(
+    size_of::<*const ()>() == 8,
+    "the name of a fiber fills a pointer"
+);
 
 /// Cloning copies the word, dropping does nothing: there is nothing to own.
 static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake, drop_waker);
@@ -32,7 +38,10 @@ pub(crate) fn is_of(waker: &Waker, fiber: FiberRef) -> bool {
 }
 
 #[inline]
-#[expect(clippy::cast_possible_truncation, reason = "a pointer has 64 bits, asserted above")]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a pointer has 64 bits, asserted above"
+)]
 fn data_of(fiber: FiberRef) -> *const () {
     ptr::without_provenance(fiber.word() as usize)
 }

@@ -44,7 +44,10 @@ impl Future for YieldNow {
         // fiber's state. Anywhere else the waker says it.
         match context::current() {
             Some(context)
-                if context.fiber.get().is_some_and(|fiber| waker::is_of(cx.waker(), fiber)) =>
+                if context
+                    .fiber
+                    .get()
+                    .is_some_and(|fiber| waker::is_of(cx.waker(), fiber)) =>
             {
                 context.yielded.set(true);
             }

@@ -1,1 +1,58 @@
-//! placeholder
+//! The attribute macros of dtact, which re-exports them: use them through `dtact`.
+//!
+//! | file | owns |
+//! | --- | --- |
+//! | `init.rs` | what `#[dtact_init]` becomes |
+//! | `init/args.rs` | the arguments of `#[dtact_init]`, and what is wrong with them |
+//! | `literal.rs` | counts and sizes, written as numbers or as strings |
+//!
+//! An expansion names one crate, `::dtact` or the one given by `crate = path`, and of it only
+//! `Builder` and the hidden module `__private`.
+#![forbid(unsafe_code)]
+
+mod init;
+mod literal;
+
+use proc_macro::TokenStream;
+
+/// Runs `main` on a runtime made for it.
+///
+/// It goes on a function without parameters, sync or async, with any return type. An async body is
+/// driven by the runtime; a sync body runs on the calling thread while the runtime is there. The
+/// runtime ends after the body.
+///
+/// # Arguments
+///
+/// Each is optional, and given at most once. A number may be written as a string too.
+///
+/// | argument | meaning |
+/// | --- | --- |
+/// | `workers = 4` | worker threads, at least 1; without it, what the builder chooses |
+/// | `capacity = 1024` | fibers that can exist at once, from 1 to `u32::MAX` |
+/// | `stack = "256K"` | bytes of each stack, at least 1; `K`, `M` and `G` are powers of 1024 |
+/// | `unsafe(stackful)` | lets fibers suspend at any call depth; see below |
+/// | `crate = path` | where `dtact` is, if it is not `::dtact` |
+///
+/// # The promise of `unsafe(stackful)`
+///
+/// It is what `Builder::enable_stackful` asks of its caller, under its `# Safety`. A crate that
+/// forbids unsafe code cannot promise it.
+///
+/// # Errors
+///
+/// An unknown, repeated or badly written argument, and a function that this cannot run, are
+/// errors at compile time that point at what is wrong.
+///
+/// # Examples
+///
+/// ```ignore (dtact depends on this crate, not the other way round)
+/// #[dtact::dtact_init(workers = 2, stack = "256K")]
+/// async fn main() {
+///     let answer = dtact::spawn(async { 6 * 7 }).await;
+///     println!("{answer:?}");
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn dtact_init(args: TokenStream, item: TokenStream) -> TokenStream {
+    init::expand(args.into(), &item.into()).into()
+}

@@ -32,9 +32,14 @@ fn start(builder: Builder) -> &'static Runtime {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the program ends here, and says what it leaves")]
+#[expect(
+    clippy::print_stderr,
+    reason = "the program ends here, and says what it leaves"
+)]
 fn end(runtime: &Runtime) {
     if let Err(error) = runtime.shutdown(SHUTDOWN_DEADLINE) {
         eprintln!("warning: at the end of `main`: {error}");
     }
 }
+
+pub use dtact_bridge::dump_all;

@@ -176,7 +176,9 @@ unsafe fn take<F: Future>(cell: Cell, to: *mut ()) {
         // SAFETY: the outcome says that the body holds a value, and it is the caller's.
         Outcome::Value => Ok(unsafe { cell.body().cast::<F::Output>().read() }),
         // SAFETY: the same for a payload.
-        Outcome::Panic => Err(JoinError::Panicked(unsafe { cell.body().cast::<Payload>().read() })),
+        Outcome::Panic => Err(JoinError::Panicked(unsafe {
+            cell.body().cast::<Payload>().read()
+        })),
         Outcome::Cancelled => Err(JoinError::Cancelled),
     };
     // SAFETY: as the caller promises.

@@ -24,7 +24,10 @@ pub(crate) mod state;
 
 use core::{cell::Cell as StdCell, mem::offset_of, ptr::NonNull, task::Waker};
 
-use crate::{sync::AtomicU8, worker::suspension::Suspension};
+use crate::{
+    sync::{AtomicU8, AtomicU16},
+    worker::suspension::Suspension,
+};
 use body::VTable;
 use state::State;
 
@@ -36,7 +39,7 @@ pub(crate) struct Header {
     pub(crate) suspension: StdCell<Option<NonNull<Suspension>>>,
     pub(crate) join_slot: StdCell<Option<Waker>>,
     pub(crate) link: dtact_mesh::Link,
-    pub(crate) home: StdCell<u16>,
+    pub(crate) home: AtomicU16,
     pub(crate) outcome: AtomicU8,
     pub(crate) is_closure: StdCell<bool>,
     pub(crate) floor: StdCell<u32>,
@@ -110,6 +113,8 @@ impl Cell {
 
     /// Records how the fiber ended, before `State::finish` publishes it.
     pub(crate) fn set_outcome(self, outcome: Outcome) {
-        self.header().outcome.store(outcome as u8, crate::sync::Ordering::Relaxed);
+        self.header()
+            .outcome
+            .store(outcome as u8, crate::sync::Ordering::Relaxed);
     }
 }

@@ -52,7 +52,7 @@
 //! | `wake`, also if nothing changes | AcqRel exchange | `begin_poll`, `park`: the poll that follows sees what the waker wrote |
 //! | `park` | release exchange | the acquire of the `wake` that schedules it again |
 //! | `finish` | release exchange | the acquire load in `is_done`: the handle sees the outcome |
-//! | `set_join_waker` | release exchange | the acquire of `finish`: the fiber sees the waker |
+//! | `set_join_waker` | AcqRel exchange, acquire load | `finish`: the fiber sees the waker, or the handle the outcome |
 //! | `release` | release store | the acquire of stale wakers, which read nothing but the word |
 //!
 //! # The race
@@ -139,6 +139,20 @@ pub(crate) enum JoinSlot {
     Done,
 }
 
+/// What a fiber is doing, for people to look at.
+#[cfg(not(dtact_loom))]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// There is none in the cell.
+    Free,
+    /// In a queue, or in the hands of a worker.
+    Owned,
+    /// Waiting to be woken.
+    Parked,
+    /// Ended.
+    Done,
+}
+
 /// What freeing a cell found.
 #[must_use]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,7 +165,7 @@ pub(crate) struct Released {
 
 impl State {
     /// A free cell's word.
-    #[cfg(test)]
+    #[cfg(dtact_loom)]
     pub(crate) fn new() -> Self {
         Self(AtomicU64::new(0))
     }
@@ -162,8 +176,7 @@ impl State {
     pub(crate) fn begin(&self, generation_min: u32) -> u32 {
         // Relaxed: the cell was handed over by the pool of cells.
         let generation = generation_of(self.0.load(Ordering::Relaxed)).max(generation_min);
-        let word = (u64::from(generation) << GENERATION_SHIFT) | LIVE | OWNED | HANDLE;
-        self.0.store(word, Ordering::Release);
+        self.set((u64::from(generation) << GENERATION_SHIFT) | LIVE | OWNED | HANDLE);
         generation
     }
 
@@ -234,7 +247,10 @@ impl State {
             } else {
                 (word | bits, Wake::Nothing)
             };
-            match self.0.compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Relaxed) {
+            match self
+                .0
+                .compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Relaxed)
+            {
                 Ok(_) => return outcome,
                 Err(now) => word = now,
             }
@@ -253,7 +269,10 @@ impl State {
             } else {
                 ((word & !OWNED) | DONE, Finish::Joinable)
             };
-            match self.0.compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Acquire) {
+            match self
+                .0
+                .compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Acquire)
+            {
                 Ok(_) => return outcome,
                 Err(now) => word = now,
             }
@@ -268,7 +287,10 @@ impl State {
                 return Finish::Detached;
             }
             let next = (word & !(OWNED | TAKING)) | DONE;
-            match self.0.compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Acquire) {
+            match self
+                .0
+                .compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Acquire)
+            {
                 Ok(_) => return Finish::Joinable,
                 Err(now) => word = now,
             }
@@ -310,7 +332,7 @@ impl State {
     /// Hands the join slot, with a waker in it, to the fiber. Returns `false` if the fiber has
     /// ended meanwhile; the slot is then the handle's still.
     pub(crate) fn set_join_waker(&self) -> bool {
-        let mut word = self.0.load(Ordering::Relaxed);
+        let mut word = self.0.load(Ordering::Acquire);
         loop {
             if word & DONE != 0 {
                 return false;
@@ -319,7 +341,7 @@ impl State {
                 word,
                 word | JOIN_WAKER,
                 Ordering::AcqRel,
-                Ordering::Relaxed,
+                Ordering::Acquire,
             ) {
                 Ok(_) => return true,
                 Err(now) => word = now,
@@ -353,16 +375,34 @@ impl State {
         // Relaxed: the caller is the only one who may change the word [bridge.S2], [bridge.S4].
         let generation = generation_of(self.0.load(Ordering::Relaxed));
         let next = generation.saturating_add(1);
-        self.0.store(u64::from(next) << GENERATION_SHIFT, Ordering::Release);
+        self.set(u64::from(next) << GENERATION_SHIFT);
         next != u32::MAX
+    }
+
+    /// Writes the word where only stale wakers may exchange it at the same time. In the one order
+    /// that all changes of a word have, such an exchange comes before this store, and is
+    /// overwritten, or after it, and fails on the generation.
+    #[inline]
+    fn set(&self, word: u64) {
+        // Loom orders a plain store only after what happens before it, and would let this thread
+        // read the waker's word after its own. An exchange it puts into the one order.
+        #[cfg(dtact_loom)]
+        self.0.swap(word, Ordering::AcqRel);
+        #[cfg(not(dtact_loom))]
+        self.0.store(word, Ordering::Release);
     }
 
     /// As `release`, where the runtime may be counting its orphans at the same time.
     pub(crate) fn release_outside(&self) -> Released {
         let generation = generation_of(self.0.load(Ordering::Relaxed));
         let next = generation.saturating_add(1);
-        let word = self.0.swap(u64::from(next) << GENERATION_SHIFT, Ordering::AcqRel);
-        Released { was_orphan: word & ORPHAN != 0, is_usable: next != u32::MAX }
+        let word = self
+            .0
+            .swap(u64::from(next) << GENERATION_SHIFT, Ordering::AcqRel);
+        Released {
+            was_orphan: word & ORPHAN != 0,
+            is_usable: next != u32::MAX,
+        }
     }
 
     /// Marks an ended fiber whose handle is still there as an orphan of its runtime. Returns
@@ -391,6 +431,21 @@ impl State {
         (word & LIVE != 0 && word & DONE == 0).then(|| generation_of(word))
     }
 
+    /// What the fiber is doing at this moment.
+    #[cfg(not(dtact_loom))]
+    pub(crate) fn phase(&self) -> Phase {
+        let word = self.0.load(Ordering::Relaxed);
+        if word & LIVE == 0 {
+            Phase::Free
+        } else if word & DONE != 0 {
+            Phase::Done
+        } else if word & OWNED != 0 {
+            Phase::Owned
+        } else {
+            Phase::Parked
+        }
+    }
+
     /// The generation of the cell, used or not.
     pub(crate) fn generation(&self) -> u32 {
         generation_of(self.0.load(Ordering::Relaxed))
@@ -398,7 +453,6 @@ impl State {
 }
 
 #[inline]
-#[expect(clippy::cast_possible_truncation, reason = "the generation is the upper half, and u32")]
 const fn generation_of(word: u64) -> u32 {
     (word >> GENERATION_SHIFT) as u32
 }

@@ -1,10 +1,14 @@
 //! How a runtime is configured.
 
-#![allow(unsafe_code, reason = "the acknowledgement of stackful suspension is an unsafe method")]
+#![allow(
+    unsafe_code,
+    reason = "the acknowledgement of stackful suspension is an unsafe method"
+)]
 
 use crate::{
     error::BuildError,
     runtime::{Runtime, shared, stack_size::IntoStackSize},
+    sync::available_parallelism,
 };
 
 /// The configuration of a runtime. Everything is checked by [`Builder::build`], before anything
@@ -128,10 +132,12 @@ impl Builder {
     pub fn build(self) -> Result<Runtime, BuildError> {
         let workers = match self.workers {
             Some(count) => count,
-            None => std::thread::available_parallelism().map_or(1, core::num::NonZero::get),
+            None => available_parallelism().map_or(1, core::num::NonZero::get),
         };
         let threads_max = self.threads_max.unwrap_or_else(|| {
-            workers.saturating_add(SPARES_DEFAULT).min(1024.max(workers))
+            workers
+                .saturating_add(SPARES_DEFAULT)
+                .min(1024.max(workers))
         });
         shared::start(&self, workers, threads_max).map(Runtime::from_shared)
     }

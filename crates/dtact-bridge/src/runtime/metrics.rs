@@ -87,7 +87,9 @@ impl Counters {
 impl Shared {
     /// The counters of those who are no workers.
     pub(crate) fn outside_counters(&self) -> &Counters {
-        self.counters.last().expect("one more than there can be workers")
+        self.counters
+            .last()
+            .expect("one more than there can be workers")
     }
 
     pub(crate) fn metrics(&self) -> Metrics {

@@ -1,6 +1,7 @@
 //! A runtime: what its workers share, and the value that owns it all.
 
 pub(crate) mod config;
+pub(crate) mod dump;
 pub(crate) mod metrics;
 pub(crate) mod shared;
 pub(crate) mod shutdown;
@@ -52,7 +53,6 @@ impl Runtime {
     }
 
     /// A runtime to be configured.
-    #[must_use]
     pub fn builder() -> Builder {
         Builder::new()
     }
@@ -187,7 +187,9 @@ impl Drop for Runtime {
 
 impl fmt::Debug for Runtime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Runtime").field("number", &self.shared.number()).finish_non_exhaustive()
+        f.debug_struct("Runtime")
+            .field("number", &self.shared.number())
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,6 +1,9 @@
 //! What the workers of a runtime share, and what wakers and handles find through the registry.
 
-#![allow(unsafe_code, reason = "turns indices into cells, and owns itself through the registry")]
+#![allow(
+    unsafe_code,
+    reason = "turns indices into cells, and owns itself through the registry"
+)]
 
 use std::collections::VecDeque;
 
@@ -60,7 +63,10 @@ pub(crate) struct CellLinks(Arc<CellPool>);
 impl Links for CellLinks {
     #[inline]
     fn link(&self, task: TaskIndex) -> &Link {
-        &cell_at(&self.0, task.raw()).expect("the mesh holds tasks of this pool only").header().link
+        &cell_at(&self.0, task.raw())
+            .expect("the mesh holds tasks of this pool only")
+            .header()
+            .link
     }
 }
 
@@ -90,12 +96,20 @@ pub(crate) fn start(
 ) -> Result<Arc<Shared>, BuildError> {
     let stack_bytes = builder.stack_bytes.map_err(BuildError::BadStackSize)?;
     let cells = Arc::new(CellPool::new(builder.fibers)?);
-    let stacks =
-        StackPool::builder().stack_bytes(stack_bytes).capacity(builder.stacks).build()?;
-    let config = Config { workers, workers_max: threads_max };
+    let stacks = StackPool::builder()
+        .stack_bytes(stack_bytes)
+        .capacity(builder.stacks)
+        .build()?;
+    let config = Config {
+        workers,
+        workers_max: threads_max,
+    };
     let mesh = Mesh::new(config, CellLinks(Arc::clone(&cells)))?;
     if (builder.stacks as usize) < 2 * workers {
-        return Err(BuildError::TooFewStacks { stacks: builder.stacks, stacks_min: 2 * workers });
+        return Err(BuildError::TooFewStacks {
+            stacks: builder.stacks,
+            stacks_min: 2 * workers,
+        });
     }
     let (number, generation_min) = (0..=u8::MAX)
         .find_map(|number| Some((number, RUNTIMES[usize::from(number)].claim()?)))
@@ -152,7 +166,9 @@ impl Shared {
     /// Wakes a fiber, if it is still there.
     #[inline]
     pub(crate) fn wake(&self, context: Option<&WorkerContext>, fiber: FiberRef) {
-        let Some(cell) = self.cell(fiber.cell_raw()) else { return };
+        let Some(cell) = self.cell(fiber.cell_raw()) else {
+            return;
+        };
         match cell.header().state.wake(fiber.generation()) {
             Wake::Schedule => self.schedule(context, cell, fiber.cell_raw()),
             Wake::Nothing | Wake::Gone => {}
@@ -161,7 +177,9 @@ impl Shared {
 
     /// Cancels a fiber, if it is still there.
     pub(crate) fn cancel(&self, context: Option<&WorkerContext>, fiber: FiberRef) {
-        let Some(cell) = self.cell(fiber.cell_raw()) else { return };
+        let Some(cell) = self.cell(fiber.cell_raw()) else {
+            return;
+        };
         match cell.header().state.cancel(fiber.generation()) {
             Wake::Schedule => self.schedule(context, cell, fiber.cell_raw()),
             // It may be blocking its thread.
@@ -175,7 +193,7 @@ impl Shared {
     fn schedule(&self, context: Option<&WorkerContext>, cell: Cell, raw: u32) {
         let task = TaskIndex::from_raw(raw).expect("a cell's index has 24 bits");
         // It was written before the fiber was parked, and taking hold of it acquired that.
-        let home = cell.header().home.get();
+        let home = cell.header().home.load(Ordering::Relaxed);
         match (context, home.checked_sub(1)) {
             (Some(context), None) => context.worker.push_woken(task),
             (None, None) => self.mesh.inject(task),

@@ -17,7 +17,7 @@ use crate::{
     fiber_ref::FiberRef,
     registry::RUNTIMES,
     runtime::{Shared, shared::lock},
-    sync::{Arc, Ordering, ThreadHandle, current_thread},
+    sync::{Arc, Ordering, Thread, current_thread},
     worker::context,
 };
 use dtact_arena::{CellClass, CellIndex};
@@ -62,7 +62,9 @@ pub(crate) fn shutdown(
 fn cancel_all(shared: &Shared) -> usize {
     let mut alive_count = 0;
     for index in touched(shared) {
-        let Some(cell) = shared.cell(index.raw()) else { continue };
+        let Some(cell) = shared.cell(index.raw()) else {
+            continue;
+        };
         if let Some(generation) = cell.header().state.running_generation() {
             alive_count += 1;
             let fiber = FiberRef::new(shared.number(), index, generation);
@@ -74,7 +76,7 @@ fn cancel_all(shared: &Shared) -> usize {
 }
 
 /// All cells that were ever used.
-fn touched(shared: &Shared) -> impl Iterator<Item = CellIndex> {
+pub(crate) fn touched(shared: &Shared) -> impl Iterator<Item = CellIndex> {
     CellClass::all().flat_map(|class| {
         let first = u32::try_from(class.index()).map_or(u32::MAX, |class| class << 21);
         (0..shared.cells.touched(class)).filter_map(move |slot| CellIndex::from_raw(first | slot))
@@ -84,10 +86,12 @@ fn touched(shared: &Shared) -> impl Iterator<Item = CellIndex> {
 fn join_threads(shared: &Shared) {
     loop {
         // A worker may have started another one meanwhile.
-        let Some(thread) = lock(&shared.threads).pop() else { return };
+        let Some(thread) = lock(&shared.threads).pop() else {
+            return;
+        };
         if thread.thread().id() != current_thread().id() {
             // A worker's thread does not panic: what could, runs under the fiber's root.
-            let _: Result<(), _> = thread.join();
+            drop(thread.join());
         }
     }
 }
@@ -103,9 +107,11 @@ pub(crate) fn end(shared: &Arc<Shared>) {
         shared.begin_closing();
         let shared = Arc::clone(shared);
         // A worker cannot wait for itself. Where no thread is to be had the memory stays.
-        let _: std::io::Result<ThreadHandle<()>> = std::thread::Builder::new()
-            .name("dtact-end".to_owned())
-            .spawn(move || finish(&shared));
+        drop(
+            Thread::new()
+                .name("dtact-end".to_owned())
+                .spawn(move || finish(&shared)),
+        );
         return;
     }
     finish(shared);
@@ -123,7 +129,9 @@ fn retain_orphans(shared: &Shared) {
     shared.retained.store(1, Ordering::Relaxed);
     let mut generation_max = shared.generation_min;
     for index in touched(shared) {
-        let Some(cell) = shared.cell(index.raw()) else { continue };
+        let Some(cell) = shared.cell(index.raw()) else {
+            continue;
+        };
         let state = &cell.header().state;
         generation_max = generation_max.max(state.generation());
         shared.retained.fetch_add(1, Ordering::Relaxed);
@@ -132,7 +140,9 @@ fn retain_orphans(shared: &Shared) {
         }
     }
     // One more for the release of each orphan.
-    shared.generation_next.store(generation_max.saturating_add(2), Ordering::Relaxed);
+    shared
+        .generation_next
+        .store(generation_max.saturating_add(2), Ordering::Relaxed);
     let number = shared.number();
     if release_retained(shared) {
         free(number);

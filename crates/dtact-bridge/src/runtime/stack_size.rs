@@ -26,7 +26,11 @@ pub trait IntoStackSize {
 
 impl IntoStackSize for usize {
     fn into_stack_size(self) -> Result<usize, ParseStackSizeError> {
-        if self == 0 { Err(ParseStackSizeError::Zero) } else { Ok(self) }
+        if self == 0 {
+            Err(ParseStackSizeError::Zero)
+        } else {
+            Ok(self)
+        }
     }
 }
 
@@ -42,7 +46,10 @@ impl IntoStackSize for &str {
             return Err(ParseStackSizeError::NotANumber);
         }
         let number: usize = digits.parse().map_err(|_| ParseStackSizeError::TooLarge)?;
-        number.checked_mul(1 << shift).ok_or(ParseStackSizeError::TooLarge)?.into_stack_size()
+        number
+            .checked_mul(1 << shift)
+            .ok_or(ParseStackSizeError::TooLarge)?
+            .into_stack_size()
     }
 }
 

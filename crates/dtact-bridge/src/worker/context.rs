@@ -1,6 +1,9 @@
 //! All that a worker has, and how code that runs on it finds it.
 
-#![allow(unsafe_code, reason = "finds the worker of this thread through a pointer")]
+#![allow(
+    unsafe_code,
+    reason = "finds the worker of this thread through a pointer"
+)]
 
 use core::{
     cell::{Cell, RefCell},
@@ -80,11 +83,12 @@ impl WorkerContext {
     /// Notes which stack the loop will stand on, and returns the one it has stood on.
     #[inline]
     pub(crate) fn replace_stack(&self, stack: Option<Stack>) -> Option<Stack> {
-        self.stack_bytes.set(stack.as_ref().map_or(0, Stack::usable_bytes));
+        self.stack_bytes
+            .set(stack.as_ref().map_or(0, |stack| stack.class().bytes()));
         self.stack.replace(stack)
     }
 
-    /// How large the stack is that the loop stands on.
+    /// How large the stack is that the loop stands on: the least bytes of its class.
     #[inline]
     pub(crate) fn stack_bytes(&self) -> usize {
         self.stack_bytes.get()

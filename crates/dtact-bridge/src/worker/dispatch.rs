@@ -1,6 +1,9 @@
 //! The worker's loop: take a fiber, poll it, see what it left.
 
-#![allow(unsafe_code, reason = "polls futures through their tables of functions")]
+#![allow(
+    unsafe_code,
+    reason = "polls futures through their tables of functions"
+)]
 
 use core::task::Context;
 
@@ -61,7 +64,10 @@ fn take(context: &WorkerContext) -> Option<TaskIndex> {
 
 /// Goes on with a fiber, where it stands or by a poll from the start.
 fn dispatch(context: &WorkerContext, raw: u32) {
-    let cell = context.shared.cell(raw).expect("the mesh holds tasks of this pool only");
+    let cell = context
+        .shared
+        .cell(raw)
+        .expect("the mesh holds tasks of this pool only");
     let header = cell.header();
     if header.suspension.get().is_some() {
         // It looks itself whether it was cancelled.
@@ -78,7 +84,10 @@ fn dispatch(context: &WorkerContext, raw: u32) {
 
 /// Polls a fiber on the stack the loop stands on.
 fn dispatch_on_this_stack(context: &WorkerContext, raw: u32) {
-    let cell = context.shared.cell(raw).expect("the mesh holds tasks of this pool only");
+    let cell = context
+        .shared
+        .cell(raw)
+        .expect("the mesh holds tasks of this pool only");
     let header = cell.header();
     let vtable = header.vtable.get().expect("set by spawn");
     let fiber = name_of(context, cell, raw);
@@ -115,7 +124,11 @@ fn dispatch_on_this_stack(context: &WorkerContext, raw: u32) {
 #[inline]
 fn name_of(context: &WorkerContext, cell: Cell, raw: u32) -> FiberRef {
     let index = CellIndex::from_raw(raw).expect("a cell's index has 24 bits");
-    FiberRef::new(context.shared.number(), index, cell.header().state.generation())
+    FiberRef::new(
+        context.shared.number(),
+        index,
+        cell.header().state.generation(),
+    )
 }
 
 fn task(raw: u32) -> TaskIndex {
@@ -156,6 +169,9 @@ fn drop_and_free(context: &WorkerContext, cell: Cell, raw: u32) {
 pub(crate) fn free(context: &WorkerContext, cell: Cell, raw: u32) {
     if cell.header().state.release() {
         let index = CellIndex::from_raw(raw).expect("a cell's index has 24 bits");
-        context.cells.borrow_mut().give_back(&context.shared.cells, index);
+        context
+            .cells
+            .borrow_mut()
+            .give_back(&context.shared.cells, index);
     }
 }

@@ -27,10 +27,13 @@ use crate::{
 /// A stack for the loop to go on on.
 #[inline]
 pub(crate) fn take_spare(context: &WorkerContext) -> Option<Stack> {
-    context
-        .spare
-        .take()
-        .or_else(|| context.stacks.borrow_mut().take(&context.shared.stacks).ok())
+    context.spare.take().or_else(|| {
+        context
+            .stacks
+            .borrow_mut()
+            .take(&context.shared.stacks)
+            .ok()
+    })
 }
 
 /// Puts away the stack that the switch under way is about to leave [bridge.W3].

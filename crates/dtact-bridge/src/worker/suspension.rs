@@ -16,6 +16,7 @@ use dtact_switch::{Context, ContextSwitcher, SameThreadFloat, Transfer};
 use crate::{
     fiber::{Cell as FiberCell, state::Park},
     fiber_ref::FiberRef,
+    sync::Ordering,
     worker::{context::WorkerContext, dispatch, stacks},
 };
 
@@ -60,18 +61,25 @@ pub(crate) enum Reason {
 
 /// Suspends the fiber whose poll is under way, with its frames on the stack.
 pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) -> Resumed {
-    let cell = context.shared.cell(fiber.cell_raw()).expect("the fiber is running");
+    let cell = context
+        .shared
+        .cell(fiber.cell_raw())
+        .expect("the fiber is running");
     let header = cell.header();
     if reason == Reason::Yield && !header.state.is_cancelled() && context.worker.is_lone() {
         return Resumed::Woken;
     }
-    let Some(spare) = stacks::take_spare(context) else { return Resumed::NoStack };
+    let Some(spare) = stacks::take_spare(context) else {
+        return Resumed::NoStack;
+    };
     let suspension = Suspension {
         context: Cell::new(None),
         stack: Cell::new(None),
     };
     header.suspension.set(Some(NonNull::from(&suspension)));
-    header.home.set(context.worker.id().raw() + 1);
+    header
+        .home
+        .store(context.worker.id().raw() + 1, Ordering::Relaxed);
     match reason {
         Reason::Yield => context.worker.push_pinned(task_of(fiber)),
         // From here on others may wake it; but only this thread takes it from the queue that
@@ -80,7 +88,7 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
             Park::Parked => {}
             outcome @ (Park::Notified | Park::Cancelled) => {
                 header.suspension.set(None);
-                header.home.set(0);
+                header.home.store(0, Ordering::Relaxed);
                 context.spare.set(Some(spare));
                 return if outcome == Park::Notified {
                     Resumed::Woken
@@ -100,7 +108,7 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
     unsafe { switch(context, next, Left::Fiber(NonNull::from(&suspension))) };
     // Back, on the same thread [bridge.W2], with the fiber in this worker's hands again.
     header.suspension.set(None);
-    header.home.set(0);
+    header.home.store(0, Ordering::Relaxed);
     context.fiber.set(Some(fiber));
     if header.state.is_cancelled() || context.shared.is_closing() {
         Resumed::Cancelled
@@ -116,7 +124,11 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
 /// - The caller is the worker's loop, with nothing of value in its frames [bridge.W1].
 /// - The caller holds the fiber of this cell [bridge.S1], which was suspended on this thread.
 pub(crate) unsafe fn resume(context: &WorkerContext, cell: FiberCell) -> ! {
-    let suspension = cell.header().suspension.get().expect("the fiber is suspended");
+    let suspension = cell
+        .header()
+        .suspension
+        .get()
+        .expect("the fiber is suspended");
     // SAFETY: it lies on the stack of the fiber, which is not entered before the switch below.
     let suspension = unsafe { suspension.as_ref() };
     let next = suspension.context.take().expect("its stack has been left");
@@ -163,7 +175,10 @@ unsafe extern "C" fn loop_entry(transfer: Transfer) -> ! {
     let context = unsafe { &*context };
     arrive(context, transfer.from);
     dispatch::run(context);
-    let home = context.home.take().expect("the worker began on its thread's own stack");
+    let home = context
+        .home
+        .take()
+        .expect("the worker began on its thread's own stack");
     // SAFETY: the loop is over; the thread's own stack has been left once, by `run_on_stack`.
     unsafe { leave_for_good(context, home) }
 }

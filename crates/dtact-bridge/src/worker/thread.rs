@@ -1,12 +1,12 @@
 //! The threads of the workers.
 
-use std::{io, thread};
+use std::io;
 
 use dtact_mesh::WorkerId;
 
 use crate::{
     runtime::{Shared, shared::lock},
-    sync::Arc,
+    sync::{Arc, Thread},
     worker::{context::WorkerContext, dispatch, stacks, suspension},
 };
 
@@ -15,14 +15,16 @@ const THREAD_STACK_BYTES: usize = 128 * 1024;
 
 /// Starts the thread of a worker.
 pub(crate) fn start(shared: &Arc<Shared>, id: WorkerId) -> io::Result<()> {
-    let mut builder = thread::Builder::new().name(format!("dtact-worker-{}", id.index()));
+    let mut builder = Thread::new().name(format!("dtact-worker-{}", id.index()));
     if !cfg!(miri) {
         builder = builder.stack_size(THREAD_STACK_BYTES);
     }
     let worker_shared = Arc::clone(shared);
     // Under the lock, so that a shutdown finds every thread that was started before it looked.
     let mut threads = lock(&shared.threads);
-    threads.push(builder.spawn(move || main(worker_shared, id))?);
+    let thread = builder.spawn(move || main(worker_shared, id))?;
+    threads.push(thread);
+    drop(threads);
     Ok(())
 }
 
@@ -38,7 +40,11 @@ fn main(shared: Arc<Shared>, id: WorkerId) {
             dispatch::run(&context);
             return;
         }
-        match context.shared.stacks.take(context.shared.stacks.default_bytes()) {
+        match context
+            .shared
+            .stacks
+            .take(context.shared.stacks.default_bytes())
+        {
             Ok(stack) => suspension::run_on_stack(&context, stack),
             // A spare worker may find the pool empty. It has nothing then, and leaves.
             Err(_) => return,

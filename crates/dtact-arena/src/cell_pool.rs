@@ -1,0 +1,214 @@
+//! Cells of all sizes: one dense region and one depot for each class.
+//!
+//! ```text
+//!   address = bottom(class) + slot × bytes(class)
+//! ```
+#![allow(
+    unsafe_code,
+    reason = "computes addresses without checks where the caller has checked"
+)]
+
+use core::array;
+use core::num::NonZeroUsize;
+use core::ptr::NonNull;
+
+use crate::cell::{CLASS_BYTES, CLASS_COUNT, CellClass, CellIndex, SLOTS_MAX};
+use crate::depot::Depot;
+use crate::error::{ArenaError, Errno};
+use crate::region::Region;
+use crate::stack_builder::check_capacity;
+
+/// The most cells that go between a depot and a cache in one step.
+pub(crate) const CHUNK_MAX: u32 = 32;
+
+/// A pool of small aligned blocks, each named by a [`CellIndex`].
+///
+/// The pool never reads or writes a cell. A cell that is taken for the first time is zero; later it
+/// holds what its last user left, so a generation kept in the cell survives. Address space for all
+/// cells is reserved at the start; memory is committed page by page as cells are touched. Dropping
+/// the pool unmaps everything.
+///
+/// # Whose a cell is
+///
+/// A cell belongs to the one who took it, until they give it back: once, and to this pool. Safe
+/// code can break that by giving an index back twice, and then two users are given one cell; that
+/// is harmless to the pool, but unsafe code that turns addresses into references leans on it.
+///
+/// ```
+/// use dtact_arena::CellPool;
+///
+/// let pool = CellPool::new(100)?;
+/// let class = CellPool::class_for(200).unwrap();
+/// let cell = pool.take(class)?;
+/// let address = pool.address(cell).unwrap();
+/// assert_eq!(address.addr().get() % 64, 0);
+/// pool.give_back(cell);
+/// # Ok::<(), dtact_arena::ArenaError>(())
+/// ```
+#[derive(Debug)]
+pub struct CellPool {
+    pub(crate) id: u64,
+    /// The cells of each class.
+    pub(crate) capacity: u32,
+    /// How many cells a cache takes or gives back in one step.
+    pub(crate) chunk: u32,
+    /// How many cells of a class a cache keeps.
+    pub(crate) cache_limit: u32,
+    regions: [Region; CLASS_COUNT],
+    depots: [Depot; CLASS_COUNT],
+}
+
+impl CellPool {
+    /// The bytes of a cell, by class.
+    pub const CLASSES: [usize; CLASS_COUNT] = CLASS_BYTES;
+
+    /// The most cells of one class.
+    pub const CAPACITY_MAX: u32 = SLOTS_MAX;
+
+    /// A pool of `capacity_per_class` cells of each class.
+    ///
+    /// # Errors
+    ///
+    /// - [`ArenaError::CapacityZero`], [`ArenaError::CapacityTooLarge`]: not from 1 to
+    ///   [`CAPACITY_MAX`](Self::CAPACITY_MAX);
+    /// - [`ArenaError::Os`]: the system refused the address space.
+    pub fn new(capacity_per_class: u32) -> Result<Self, ArenaError> {
+        let capacity = capacity_per_class;
+        check_capacity(capacity, Self::CAPACITY_MAX)?;
+        // Caches hold back cells that others may need: a 64th of a class at a time and a 32nd in
+        // all, which for the smallest pools is none.
+        Ok(Self {
+            id: crate::pool_id::next(),
+            capacity,
+            chunk: (capacity / 64).clamp(1, CHUNK_MAX),
+            cache_limit: (capacity / 32).min(2 * CHUNK_MAX),
+            regions: try_array(|class| region(CLASS_BYTES[class], capacity))?,
+            depots: try_array(|_| Depot::try_new(capacity))?,
+        })
+    }
+
+    /// The smallest class of at least `bytes`; `None` above the largest.
+    #[must_use]
+    pub const fn class_for(bytes: usize) -> Option<CellClass> {
+        CellClass::for_bytes(bytes)
+    }
+
+    /// The cells of each class.
+    #[must_use]
+    pub fn capacity_per_class(&self) -> u32 {
+        self.capacity
+    }
+
+    /// Where a cell lies; `None` when the pool has no such cell.
+    ///
+    /// A multiple of 64. The bytes of the class are mapped from there on until the pool is dropped.
+    #[inline]
+    #[must_use]
+    pub fn address(&self, index: CellIndex) -> Option<NonNull<u8>> {
+        if index.slot() >= self.capacity {
+            return None;
+        }
+        // SAFETY: the slot was just checked.
+        Some(unsafe { self.address_unchecked(index) })
+    }
+
+    /// Where a cell lies, as [`address`](Self::address), unchecked.
+    ///
+    /// # Safety
+    ///
+    /// - `index` is one that `address` answers with `Some`, such as one taken from this pool.
+    #[inline]
+    #[must_use]
+    pub unsafe fn address_unchecked(&self, index: CellIndex) -> NonNull<u8> {
+        debug_assert!(
+            index.slot() < self.capacity,
+            "the caller has checked the index"
+        );
+        let class = index.class();
+        // SAFETY: a class is below 7 [arena.I6].
+        let region = unsafe { self.regions.get_unchecked(class.index()) };
+        // SAFETY: the slot is below the capacity, and the region has the bytes of the class for
+        // each slot below the capacity [arena.I1].
+        unsafe { region.bottom().add(index.slot() as usize * class.bytes()) }
+    }
+
+    /// Takes a cell from the depot.
+    ///
+    /// # Errors
+    ///
+    /// [`ArenaError::CellsExhausted`]: at one moment during the call all cells of the class were
+    /// out. Those in a [`CellCache`](crate::CellCache) are out.
+    pub fn take(&self, class: CellClass) -> Result<CellIndex, ArenaError> {
+        let slot = self.depots[class.index()].take();
+        slot.map(|slot| CellIndex::new(class, slot))
+            .ok_or_else(|| self.exhausted(class))
+    }
+
+    /// Gives a cell back to the depot, by the one who took it, once.
+    ///
+    /// # Panics
+    ///
+    /// When the pool has no such cell.
+    #[track_caller]
+    pub fn give_back(&self, index: CellIndex) {
+        self.check(index);
+        self.depots[index.class().index()].give_back(&[index.slot()]);
+    }
+
+    /// The slots `0..touched` of a class have been taken at least once, by a user or a cache.
+    ///
+    /// All others are zero, and need no teardown. So are those that a cache took and handed to
+    /// nobody.
+    #[must_use]
+    pub fn touched(&self, class: CellClass) -> u32 {
+        self.depots[class.index()].touched()
+    }
+
+    pub(crate) fn depot(&self, class: CellClass) -> &Depot {
+        &self.depots[class.index()]
+    }
+
+    #[track_caller]
+    pub(crate) fn check(&self, index: CellIndex) {
+        assert!(
+            index.slot() < self.capacity,
+            "a cell goes back to the pool it came from"
+        );
+    }
+
+    #[cold]
+    pub(crate) fn exhausted(&self, class: CellClass) -> ArenaError {
+        ArenaError::CellsExhausted {
+            cell_bytes: class.bytes(),
+            capacity: self.capacity,
+        }
+    }
+}
+
+fn region(cell_bytes: usize, capacity: u32) -> Result<Region, ArenaError> {
+    let bytes = cell_bytes
+        .checked_mul(capacity as usize)
+        .and_then(NonZeroUsize::new);
+    let refused = ArenaError::Os {
+        op: "reserving address space",
+        errno: Errno(12),
+    };
+    Region::try_new(bytes.ok_or(refused)?)
+}
+
+/// An array of what `class` returns for each class, or its first error.
+fn try_array<T>(
+    class: impl FnMut(usize) -> Result<T, ArenaError>,
+) -> Result<[T; CLASS_COUNT], ArenaError> {
+    let results = array::from_fn(class);
+    if let Some(error) = results
+        .iter()
+        .find_map(|result| result.as_ref().err().copied())
+    {
+        return Err(error);
+    }
+    Ok(results.map(|result| result.expect("there is no error among them")))
+}
+
+#[cfg(all(test, not(dtact_loom)))]
+mod tests;

@@ -1,0 +1,202 @@
+//! How the guard below a stack is made, and how many the process can have.
+//!
+//! | method | a guard costs | limit |
+//! | --- | --- | --- |
+//! | advice | page-table entries | none but memory |
+//! | protection | two mappings of the process | `vm.max_map_count` |
+//!
+//! Advice is tried once, on a page, when a pool is built. Where it is missing, or is refused for a
+//! certain stack (memory locked since), the guard is made by protection, out of a budget shared by
+//! all pools of the process: the mappings that are left belong to the rest of the program.
+#![allow(unsafe_code, reason = "makes memory inaccessible")]
+
+use core::num::NonZeroUsize;
+
+use crate::error::{ArenaError, Errno};
+use crate::region::Region;
+use crate::sync::counter::{AtomicU64, Ordering};
+use crate::sys::{Platform, System};
+
+/// The share of `vm.max_map_count` that guards may number. Each is worth two mappings, so at the
+/// limit a tenth of the mappings is left.
+const BUDGET_PERCENT: u64 = 45;
+
+/// The guards by protection of a process.
+#[derive(Debug)]
+pub(crate) struct GuardBudget {
+    used: AtomicU64,
+    /// 0 until it is asked for.
+    max_map_count: AtomicU64,
+}
+
+/// The budget of this process.
+pub(crate) static PROCESS_BUDGET: GuardBudget = GuardBudget::with_max_map_count(0);
+
+impl GuardBudget {
+    /// A budget under the limit given; with 0, under that of the system.
+    pub(crate) const fn with_max_map_count(max_map_count: u64) -> Self {
+        Self {
+            used: AtomicU64::new(0),
+            max_map_count: AtomicU64::new(max_map_count),
+        }
+    }
+
+    /// The guards in use.
+    pub(crate) fn used(&self) -> u64 {
+        // Relaxed: a count, which publishes nothing.
+        self.used.load(Ordering::Relaxed)
+    }
+
+    fn max_map_count(&self) -> u64 {
+        // Relaxed: whoever asks the system stores the same answer.
+        let known = self.max_map_count.load(Ordering::Relaxed);
+        if known != 0 {
+            return known;
+        }
+        let asked = System::max_map_count();
+        self.max_map_count.store(asked, Ordering::Relaxed);
+        asked
+    }
+
+    /// Books one guard; false when the budget is spent.
+    fn book(&self) -> bool {
+        let max_map_count = self.max_map_count();
+        // Hundreds and rest apart: the product cannot overflow, whatever the system says.
+        let limit =
+            max_map_count / 100 * BUDGET_PERCENT + max_map_count % 100 * BUDGET_PERCENT / 100;
+        let book = |used| (used < limit).then_some(used + 1);
+        // Relaxed: a count, which publishes nothing.
+        self.used
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, book)
+            .is_ok()
+    }
+
+    fn release(&self, count: u64) {
+        // Relaxed: a count, which publishes nothing.
+        self.used.fetch_sub(count, Ordering::Relaxed);
+    }
+}
+
+/// How a pool makes its guards.
+#[derive(Copy, Clone, Eq, PartialEq, Debug)]
+pub(crate) enum GuardMethod {
+    /// Not at all.
+    None,
+    /// By advice, and by protection where that is refused.
+    Advice,
+    /// By protection.
+    Protection,
+}
+
+impl GuardMethod {
+    /// The best that this system has, found by trying.
+    pub(crate) fn probe() -> Result<Self, ArenaError> {
+        let page = Region::try_new(NonZeroUsize::MIN)?;
+        // SAFETY: the whole of a region made here, in which nothing lives.
+        let result = unsafe { page.guard_by_advice(0, page.bytes()) };
+        Ok(if result.is_ok() {
+            Self::Advice
+        } else {
+            Self::Protection
+        })
+    }
+}
+
+/// Makes the guards of one pool and returns its share of the budget at the end.
+#[derive(Debug)]
+pub(crate) struct Guards {
+    method: GuardMethod,
+    budget: &'static GuardBudget,
+    /// The guards of this pool that count against the budget.
+    booked: AtomicU64,
+}
+
+impl Guards {
+    /// No guard made so far.
+    pub(crate) fn new(method: GuardMethod, budget: &'static GuardBudget) -> Self {
+        Self {
+            method,
+            budget,
+            booked: AtomicU64::new(0),
+        }
+    }
+
+    /// Whether stacks need a guard at all.
+    pub(crate) fn are_wanted(&self) -> bool {
+        self.method != GuardMethod::None
+    }
+
+    /// Guards a range of a pool of `capacity` stacks.
+    ///
+    /// # Safety
+    ///
+    /// - `offset` and `bytes` are multiples of a page, and the range lies inside the region;
+    /// - nothing lives in the range, or ever will.
+    pub(crate) unsafe fn install(
+        &self,
+        region: &Region,
+        offset: usize,
+        bytes: usize,
+        capacity: u32,
+    ) -> Result<(), ArenaError> {
+        match self.method {
+            GuardMethod::None => return Ok(()),
+            GuardMethod::Advice => {
+                // SAFETY: as the caller promises.
+                if unsafe { region.guard_by_advice(offset, bytes) }.is_ok() {
+                    return Ok(());
+                }
+            }
+            GuardMethod::Protection => {}
+        }
+        if !self.budget.book() {
+            return Err(self.exhausted(capacity, 0));
+        }
+        // SAFETY: as the caller promises.
+        match unsafe { region.guard_by_protection(offset, bytes) } {
+            Ok(()) => {
+                // Relaxed: a count, read when nobody else has the pool.
+                self.booked.fetch_add(1, Ordering::Relaxed);
+                Ok(())
+            }
+            Err(errno) => {
+                self.budget.release(1);
+                Err(self.refused(errno, capacity))
+            }
+        }
+    }
+
+    fn refused(&self, errno: Errno, capacity: u32) -> ArenaError {
+        if System::is_out_of_maps(errno) {
+            // The program has taken more than the mappings left to it: as many again are needed.
+            self.exhausted(
+                capacity,
+                self.budget.max_map_count() + 2 * u64::from(capacity),
+            )
+        } else {
+            ArenaError::Os {
+                op: "guarding a stack",
+                errno,
+            }
+        }
+    }
+
+    fn exhausted(&self, capacity: u32, needed_min: u64) -> ArenaError {
+        let guard_count = self.budget.used();
+        // Relaxed: a figure for people.
+        let own = self.booked.load(Ordering::Relaxed);
+        let wanted = guard_count.saturating_sub(own) + u64::from(capacity).max(own + 1);
+        ArenaError::GuardsExhausted {
+            guard_count,
+            max_map_count: self.budget.max_map_count(),
+            // One more than the exact quotient: the budget itself is rounded down.
+            max_map_count_needed: (wanted * 100 / BUDGET_PERCENT + 1).max(needed_min),
+        }
+    }
+}
+
+impl Drop for Guards {
+    fn drop(&mut self) {
+        self.budget.release(*self.booked.get_mut());
+    }
+}

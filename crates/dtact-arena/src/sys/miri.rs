@@ -1,0 +1,62 @@
+//! Miri: the allocator stands in for the kernel, so that the whole crate runs under it.
+//!
+//! Guards are accepted and do nothing: Miri itself catches an access outside an allocation, and
+//! nothing here runs on the stacks.
+#![allow(unsafe_code, reason = "allocates and frees by hand")]
+
+use core::num::NonZeroUsize;
+use core::ptr::NonNull;
+use std::alloc::{Layout, alloc_zeroed, dealloc};
+
+use super::Platform;
+use crate::error::Errno;
+
+const PAGE_BYTES: usize = 4096;
+
+/// `ENOMEM`, for an allocation that is refused.
+const OUT_OF_MEMORY: Errno = Errno(12);
+
+/// The interpreter.
+pub(crate) struct Miri;
+
+fn layout(bytes: NonZeroUsize) -> Option<Layout> {
+    Layout::from_size_align(bytes.get(), PAGE_BYTES).ok()
+}
+
+// SAFETY: the layout asks for page alignment, and the allocator hands out zeroed memory that is
+// nobody else's.
+unsafe impl Platform for Miri {
+    fn page_bytes() -> usize {
+        PAGE_BYTES
+    }
+
+    fn reserve(bytes: NonZeroUsize) -> Result<NonNull<u8>, Errno> {
+        let layout = layout(bytes).ok_or(OUT_OF_MEMORY)?;
+        // SAFETY: `bytes` is not zero.
+        NonNull::new(unsafe { alloc_zeroed(layout) }).ok_or(OUT_OF_MEMORY)
+    }
+
+    unsafe fn release(bottom: NonNull<u8>, bytes: NonZeroUsize) {
+        let layout = layout(bytes).expect("the layout was accepted by `reserve`");
+        // SAFETY: the caller passes one whole reservation, and `reserve` used the same layout.
+        unsafe { dealloc(bottom.as_ptr(), layout) }
+    }
+
+    unsafe fn refuse_huge_pages(_: NonNull<u8>, _: usize) {}
+
+    unsafe fn guard_by_advice(_: NonNull<u8>, _: usize) -> Result<(), Errno> {
+        Ok(())
+    }
+
+    unsafe fn guard_by_protection(_: NonNull<u8>, _: usize) -> Result<(), Errno> {
+        Ok(())
+    }
+
+    fn max_map_count() -> u64 {
+        65_530
+    }
+
+    fn is_out_of_maps(errno: Errno) -> bool {
+        errno == OUT_OF_MEMORY
+    }
+}

@@ -1,0 +1,320 @@
+//! Loom models of the two protocols of this crate: the state word of a fiber, and the registry of
+//! runtimes. They run the code itself, on loom's atomics.
+
+#![allow(
+    unsafe_code,
+    reason = "loom's cells are read and written through pointers"
+)]
+
+use loom::{
+    cell::UnsafeCell,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU32, Ordering},
+    },
+    thread,
+};
+
+use crate::{
+    registry::Slot,
+    state::{Detach, Finish, JoinSlot, Park, State, Wake},
+};
+
+/// A fiber as far as the state word knows it.
+struct Fiber {
+    state: State,
+    generation: u32,
+    /// What a waker writes before it wakes: the event that the fiber waits for.
+    event: AtomicBool,
+    /// What only the holder touches [bridge.S1].
+    body: UnsafeCell<u32>,
+    /// What passes from the fiber to the handle [bridge.S2].
+    outcome: UnsafeCell<u32>,
+    /// What passes to and fro between the two [bridge.S3].
+    join_slot: UnsafeCell<u32>,
+}
+
+// SAFETY: the state word decides who touches the cells; loom reports it where two do at once.
+unsafe impl Send for Fiber {}
+// SAFETY: as above.
+unsafe impl Sync for Fiber {}
+
+impl Fiber {
+    fn new() -> Arc<Self> {
+        let state = State::new();
+        let generation = state.begin(1);
+        Arc::new(Self {
+            state,
+            generation,
+            event: AtomicBool::new(false),
+            body: UnsafeCell::new(0),
+            outcome: UnsafeCell::new(0),
+            join_slot: UnsafeCell::new(0),
+        })
+    }
+
+    /// What a holder does: polls until the fiber is parked. Returns whether the last poll saw the
+    /// event.
+    fn poll_until_parked(&self) -> (bool, Park) {
+        loop {
+            let is_cancelled = self.state.begin_poll();
+            // SAFETY: the caller holds the fiber; loom checks that nobody else does.
+            self.body.with_mut(|body| unsafe { *body += 1 });
+            let seen = self.event.load(Ordering::Relaxed);
+            if is_cancelled {
+                return (seen, Park::Cancelled);
+            }
+            match self.state.park() {
+                Park::Notified => {}
+                outcome => return (seen, outcome),
+            }
+        }
+    }
+
+    fn write(cell: &UnsafeCell<u32>, value: u32) {
+        // SAFETY: the caller owns the cell; loom checks that nobody else does.
+        cell.with_mut(|cell| unsafe { *cell = value });
+    }
+
+    fn read(cell: &UnsafeCell<u32>) -> u32 {
+        // SAFETY: the caller owns the cell; loom checks that nobody writes it.
+        cell.with(|cell| unsafe { *cell })
+    }
+}
+
+fn wake_with_event(fiber: &Fiber) -> Wake {
+    fiber.event.store(true, Ordering::Relaxed);
+    fiber.state.wake(fiber.generation)
+}
+
+#[test]
+fn a_wake_leads_to_a_poll_that_sees_what_came_before_it() {
+    loom::model(|| {
+        let fiber = Fiber::new();
+        let waker = {
+            let fiber = Arc::clone(&fiber);
+            thread::spawn(move || match wake_with_event(&fiber) {
+                // The waker is the holder now, and polls.
+                Wake::Schedule => assert!(fiber.poll_until_parked().0, "the event was missed"),
+                Wake::Nothing => {}
+                Wake::Gone => unreachable!("the fiber does not end here"),
+            })
+        };
+        let _parked = fiber.poll_until_parked();
+        waker.join().expect("the waker's assertions hold");
+        // Whoever polled last saw the event: a further poll is not owed to anybody.
+        assert_ne!(
+            fiber.state.wake(fiber.generation),
+            Wake::Nothing,
+            "the fiber is parked"
+        );
+    });
+}
+
+#[test]
+fn of_two_wakers_one_takes_hold() {
+    loom::model(|| {
+        let fiber = Fiber::new();
+        assert_eq!(fiber.state.park(), Park::Parked);
+        let wakers: Vec<_> = (0..2)
+            .map(|_| {
+                let fiber = Arc::clone(&fiber);
+                thread::spawn(move || match wake_with_event(&fiber) {
+                    Wake::Schedule => {
+                        assert!(fiber.poll_until_parked().0);
+                        1
+                    }
+                    Wake::Nothing => 0,
+                    Wake::Gone => unreachable!("the fiber does not end here"),
+                })
+            })
+            .collect();
+        let held: u32 = wakers
+            .into_iter()
+            .map(|waker| waker.join().expect("it holds"))
+            .sum();
+        assert!(held >= 1);
+    });
+}
+
+#[test]
+fn a_second_wake_while_notified_is_seen_as_well() {
+    loom::model(|| {
+        let fiber = Fiber::new();
+        let second = Arc::new(AtomicBool::new(false));
+        assert_eq!(fiber.state.wake(fiber.generation), Wake::Nothing);
+        let waker = {
+            let (fiber, second) = (Arc::clone(&fiber), Arc::clone(&second));
+            thread::spawn(move || {
+                second.store(true, Ordering::Relaxed);
+                fiber.state.wake(fiber.generation)
+            })
+        };
+        let mut seen = false;
+        loop {
+            let _: bool = fiber.state.begin_poll();
+            seen |= second.load(Ordering::Relaxed);
+            if fiber.state.park() == Park::Parked {
+                break;
+            }
+        }
+        let outcome = waker.join().expect("it does not panic");
+        assert!(
+            seen || outcome == Wake::Schedule,
+            "the second wake was lost"
+        );
+    });
+}
+
+#[test]
+fn a_cancelled_fiber_does_not_stay_parked() {
+    loom::model(|| {
+        let fiber = Fiber::new();
+        let canceller = {
+            let fiber = Arc::clone(&fiber);
+            thread::spawn(move || {
+                if fiber.state.cancel(fiber.generation) == Wake::Schedule {
+                    assert_eq!(fiber.poll_until_parked().1, Park::Cancelled);
+                    return true;
+                }
+                false
+            })
+        };
+        let here = fiber.poll_until_parked().1 == Park::Cancelled;
+        let there = canceller.join().expect("its assertions hold");
+        assert!(
+            here ^ there,
+            "the cancellation was seen by exactly one holder"
+        );
+    });
+}
+
+/// Ends the fiber as a worker does. Returns how many outcomes it dropped, and wakers it woke.
+fn end(fiber: &Fiber) -> (u32, u32) {
+    Fiber::write(&fiber.outcome, 42);
+    match fiber.state.finish() {
+        Finish::Joinable => (0, 0),
+        Finish::Detached => (Fiber::read(&fiber.outcome) / 42, 0),
+        Finish::TakeWaker => {
+            assert_eq!(Fiber::read(&fiber.join_slot), 7);
+            Fiber::write(&fiber.join_slot, 0);
+            let dropped = match fiber.state.finish_taking() {
+                Finish::Detached => Fiber::read(&fiber.outcome) / 42,
+                Finish::Joinable | Finish::TakeWaker => 0,
+            };
+            (dropped, 1)
+        }
+    }
+}
+
+/// Registers a waker as a handle does. Returns whether the fiber was done.
+fn register(fiber: &Fiber) -> bool {
+    loop {
+        match fiber.state.take_join_slot() {
+            (JoinSlot::Done, _) => return true,
+            (JoinSlot::Busy, _) => thread::yield_now(),
+            (JoinSlot::Mine, _) => {
+                Fiber::write(&fiber.join_slot, 7);
+                if fiber.state.set_join_waker() {
+                    return false;
+                }
+                Fiber::write(&fiber.join_slot, 0);
+                return true;
+            }
+        }
+    }
+}
+
+#[test]
+fn a_joiner_sees_the_outcome_or_is_woken() {
+    loom::model(|| {
+        let fiber = Fiber::new();
+        let worker = {
+            let fiber = Arc::clone(&fiber);
+            thread::spawn(move || end(&fiber))
+        };
+        let mut was_done = register(&fiber);
+        if !was_done {
+            // Polled again, with another waker.
+            was_done = register(&fiber);
+        }
+        if was_done {
+            assert_eq!(Fiber::read(&fiber.outcome), 42);
+        }
+        let (dropped, woken) = worker.join().expect("its assertions hold");
+        assert_eq!(dropped, 0, "the handle is still there");
+        assert!(was_done || woken == 1, "the joiner was forgotten");
+        assert!(fiber.state.is_done());
+    });
+}
+
+#[test]
+fn the_outcome_is_dropped_once_when_the_handle_goes() {
+    loom::model(|| {
+        let fiber = Fiber::new();
+        let worker = {
+            let fiber = Arc::clone(&fiber);
+            thread::spawn(move || end(&fiber))
+        };
+        let was_done = register(&fiber);
+        if !was_done && let (JoinSlot::Mine, _) = fiber.state.take_join_slot() {
+            Fiber::write(&fiber.join_slot, 0);
+        }
+        let here = match fiber.state.detach() {
+            Detach::Drop => Fiber::read(&fiber.outcome) / 42,
+            Detach::Detached => 0,
+        };
+        let (there, _) = worker.join().expect("its assertions hold");
+        assert_eq!(here + there, 1);
+    });
+}
+
+#[test]
+fn a_stale_waker_never_touches_the_next_fiber() {
+    loom::model(|| {
+        let fiber = Fiber::new();
+        let stale = {
+            let fiber = Arc::clone(&fiber);
+            thread::spawn(move || fiber.state.wake(fiber.generation))
+        };
+        // The fiber ends, its cell is used again, and the next one parks.
+        assert_eq!(fiber.state.detach(), Detach::Detached);
+        assert_eq!(fiber.state.finish(), Finish::Detached);
+        assert!(fiber.state.release());
+        let next = fiber.state.begin(1);
+        assert_eq!(next, fiber.generation + 1);
+        assert_eq!(
+            fiber.state.park(),
+            Park::Parked,
+            "the next fiber was woken by a stale waker"
+        );
+        let outcome = stale.join().expect("it does not panic");
+        assert_ne!(outcome, Wake::Schedule);
+        assert_eq!(fiber.state.wake(next), Wake::Schedule);
+    });
+}
+
+#[test]
+fn a_runtime_is_freed_when_nobody_looks_at_it() {
+    loom::model(|| {
+        let slot = Arc::new(Slot::<AtomicU32>::new());
+        assert_eq!(slot.claim(), Some(1));
+        slot.publish(Box::into_raw(Box::new(AtomicU32::new(1))));
+        let looker = {
+            let slot = Arc::clone(&slot);
+            thread::spawn(move || {
+                if let Some(pin) = slot.pin() {
+                    assert_eq!(pin.load(Ordering::Relaxed), 1, "freed while pinned");
+                }
+            })
+        };
+        let runtime = slot.withdraw();
+        // SAFETY: it came from `Box::into_raw`, and is withdrawn once.
+        let runtime = unsafe { Box::from_raw(runtime) };
+        // What freeing would do to whoever still looked.
+        runtime.store(0, Ordering::Relaxed);
+        looker.join().expect("its assertions hold");
+        slot.vacate(5);
+        assert_eq!(slot.claim(), Some(5));
+    });
+}

@@ -1,0 +1,141 @@
+//! A suspended context, and what travels with a switch.
+//!
+//! # Invariants
+//!
+//! * `[context.I1]` The pointer of a [`Context`] is the address of a complete frame, written by a
+//!   switch or by [`Context::new`], on a stack that nothing runs on.
+//! * `[context.I2]` A frame has one owner. Resuming consumes the owner, so a frame is resumed at
+//!   most once.
+//!
+//! Both are kept by the callers of the `unsafe` functions; the type makes them the default: it can
+//! be neither copied nor sent to another thread, and every way to make or to use one is `unsafe`.
+#![allow(
+    unsafe_code,
+    reason = "a context is a raw stack pointer, and its making writes to raw memory"
+)]
+
+use core::fmt;
+use core::ptr::NonNull;
+
+use crate::arch;
+
+/// A suspended context: where its frame lies.
+///
+/// It has one owner, and resuming consumes it. Dropping it is not undefined, but what lies on its
+/// stack is then never run again: no destructor there runs.
+///
+/// ```compile_fail
+/// fn send<T: Send>() {}
+/// send::<dtact_switch::Context>(); // which thread may resume it is for `unsafe` code to say
+/// ```
+#[must_use = "a context that is dropped never runs again, and the destructors on its stack neither"]
+#[repr(transparent)]
+pub struct Context(NonNull<arch::Frame>);
+
+impl Context {
+    /// What the top of a stack must be a multiple of, in bytes.
+    pub const STACK_ALIGN: usize = arch::STACK_ALIGN;
+
+    /// Builds the first frame of a fresh stack whose highest usable byte lies just below `top`.
+    ///
+    /// When the context is resumed, `entry` runs on that stack with what the resumer handed over.
+    /// Nothing below the frame is touched until then.
+    ///
+    /// A fresh context starts with the floating-point control words that the ABI gives to a new
+    /// process (round to nearest, all exceptions masked, no flush to zero), not with those of the
+    /// calling thread: compiled Rust code assumes them, and where a fiber was made should not
+    /// change what it computes. Switchers without float state do not read them.
+    ///
+    /// # Safety
+    ///
+    /// * `top` is a multiple of [`Context::STACK_ALIGN`], and one past the end of a block of memory
+    ///   that may be read and written through it.
+    /// * The block is as large as everything that will run on it needs, signal handlers included,
+    ///   or ends in a guard page that the code running on it cannot step over.
+    /// * The block stays valid, and is used by nothing else, for as long as the context or what it
+    ///   turns into may run. The context may be resumed only where `entry` may run.
+    ///
+    /// # Panics
+    ///
+    /// With debug assertions, where `top` is not aligned.
+    #[inline]
+    pub unsafe fn new(top: NonNull<u8>, entry: Entry) -> Self {
+        // SAFETY: the caller vouches for `top`, word for word what is asked here.
+        let frame = unsafe { arch::write_fresh_frame(top, entry) };
+        // [context.I1] holds: the frame is complete, and nothing runs on the fresh stack.
+        Self(frame)
+    }
+
+    /// Gives up the ownership as a plain pointer, for storage or for another thread.
+    ///
+    /// ```
+    /// # use core::ptr::NonNull;
+    /// # use dtact_switch::Context;
+    /// fn store(context: Context, place: &mut Option<NonNull<()>>) {
+    ///     *place = Some(context.into_raw());
+    /// }
+    /// ```
+    #[inline]
+    #[must_use = "the pointer is the only way back to the context"]
+    pub fn into_raw(self) -> NonNull<()> {
+        self.0.cast()
+    }
+
+    /// Takes the ownership back.
+    ///
+    /// # Safety
+    ///
+    /// * `raw` came from [`Context::into_raw`], or was read with acquire ordering from the slot of
+    ///   [`CrossThread::switch_publishing`](crate::CrossThread::switch_publishing).
+    /// * No other `Context` was made from it since: the caller is the one owner.
+    #[inline]
+    pub unsafe fn from_raw(raw: NonNull<()>) -> Self {
+        Self(raw.cast())
+    }
+
+    /// Wraps the address of a complete frame.
+    ///
+    /// # Safety
+    ///
+    /// `[context.I1]` and `[context.I2]` hold for `frame`.
+    #[inline]
+    pub(crate) unsafe fn from_frame(frame: NonNull<arch::Frame>) -> Self {
+        Self(frame)
+    }
+
+    /// Gives up the ownership to the switch.
+    #[inline]
+    pub(crate) fn into_frame(self) -> NonNull<arch::Frame> {
+        self.0
+    }
+}
+
+impl fmt::Debug for Context {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Context").field(&self.0).finish()
+    }
+}
+
+/// What runs first in a fresh context, on its stack.
+///
+/// It never returns: its last act is a switch to another context. A panic that unwinds out of it
+/// aborts the process, as from every `extern "C"` function, and never crosses the assembly. Catch
+/// it inside, and hand the payload over as the message.
+pub type Entry = unsafe extern "C" fn(Transfer) -> !;
+
+/// What a context finds when it is entered: who was left for it, and what that one said.
+#[derive(Debug)]
+#[must_use = "`from` is the only way back to the context that was left"]
+#[repr(C)]
+pub struct Transfer {
+    /// The context that was left. It is complete and its stack is not in use: whoever holds this
+    /// may resume it.
+    ///
+    /// The exception is a context left by
+    /// [`CrossThread::switch_publishing`](crate::CrossThread::switch_publishing): its owner is who
+    /// takes it from the slot. Then this names it only; it may be running elsewhere and must not be
+    /// resumed.
+    pub from: Context,
+    /// The message, as it was given. What it means is between the two contexts.
+    pub message: *mut (),
+}

@@ -1,0 +1,95 @@
+//! In the steady state nothing is allocated: not to spawn, wake, yield, wait or join.
+
+mod common;
+
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    future::poll_fn,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    task::Poll,
+};
+
+use common::{bounded, stackful};
+use dtact::{spawn, spawn_with_stack, wait, yield_now};
+
+/// The system's allocator, counting while it is told to.
+struct Counting;
+
+static COUNT: AtomicUsize = AtomicUsize::new(0);
+static IS_COUNTING: AtomicBool = AtomicBool::new(false);
+
+impl Counting {
+    fn note() {
+        if IS_COUNTING.load(Ordering::Relaxed) {
+            COUNT.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+// SAFETY: all is the system allocator's; counting allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        Self::note();
+        // SAFETY: as the caller promises.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        // SAFETY: as the caller promises.
+        unsafe { System.dealloc(memory, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// A wake of the fiber by itself, through its waker: the way of every primitive.
+async fn wake_by_waker() {
+    let mut has_waited = false;
+    poll_fn(|cx| {
+        if has_waited {
+            return Poll::Ready(());
+        }
+        has_waited = true;
+        cx.waker().clone().wake();
+        Poll::Pending
+    })
+    .await;
+}
+
+async fn work(rounds: usize) {
+    for round in 0..rounds {
+        let first = spawn(async move {
+            yield_now().await;
+            round
+        });
+        let second = spawn(wake_by_waker());
+        let third = spawn_with_stack("16K", move || {
+            wait(yield_now());
+            wait(wake_by_waker());
+            round
+        });
+        assert_eq!(first.await.unwrap(), round);
+        second.await.unwrap();
+        assert_eq!(third.await.unwrap(), round);
+        drop(spawn(async {}));
+    }
+}
+
+#[test]
+fn spawn_wake_yield_wait_and_join_allocate_nothing() {
+    bounded(|| {
+        for workers in [1, 2] {
+            let runtime = stackful().workers(workers).build().unwrap();
+            runtime.spawn(work(2_000)).wait().unwrap();
+            let measured = runtime.spawn(async {
+                COUNT.store(0, Ordering::SeqCst);
+                IS_COUNTING.store(true, Ordering::SeqCst);
+                work(2_000).await;
+                IS_COUNTING.store(false, Ordering::SeqCst);
+                COUNT.load(Ordering::SeqCst)
+            });
+            assert_eq!(measured.wait().unwrap(), 0, "with {workers} workers");
+        }
+    });
+}

@@ -1,0 +1,103 @@
+//! What the tests share: runtimes, bounded waits, and things that count.
+
+#![allow(dead_code, reason = "each test uses a part of it")]
+
+use std::{
+    panic,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use dtact::{Builder, Runtime};
+
+/// The numbers of workers that everything has to work with, whatever the machine has.
+pub(crate) const WORKERS: [usize; 3] = [1, 2, 8];
+
+/// How long anything may take before it counts as hung.
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+
+/// A builder with stackful suspension.
+pub(crate) fn stackful() -> Builder {
+    // SAFETY: no test waits within a thread-local's initialiser or a scoped thread-local.
+    unsafe { Builder::new().enable_stackful() }
+}
+
+/// Small stackful runtimes, and small ones without, one for each number of workers.
+pub(crate) fn each_runtime(mut body: impl FnMut(&Runtime)) {
+    for workers in WORKERS {
+        for builder in [Builder::new(), stackful()] {
+            let runtime = builder
+                .workers(workers)
+                .stack("64K")
+                .build()
+                .expect("it starts");
+            body(&runtime);
+        }
+    }
+}
+
+/// Runs a test on a thread of its own. If it does not end in time, prints what all fibers are
+/// doing and ends the process: a hung test cannot be unwound.
+pub(crate) fn bounded(body: impl FnOnce() + Send + 'static) {
+    let (done, ended) = mpsc::channel();
+    let name = thread::current().name().unwrap_or("test").to_owned();
+    let test = thread::Builder::new()
+        .name(name.clone())
+        .spawn(move || {
+            let outcome = panic::catch_unwind(panic::AssertUnwindSafe(body));
+            // The receiver is gone only when the time was over.
+            let _: Result<(), _> = done.send(());
+            outcome
+        })
+        .expect("a thread starts");
+    if ended.recv_timeout(LIMIT).is_err() {
+        eprintln!("{name}: no end within {LIMIT:?}");
+        for (number, dump) in dtact::__private::dump_all() {
+            eprintln!("runtime {number}: {dump}");
+        }
+        std::process::abort();
+    }
+    if let Err(payload) = test.join().expect("panics are caught") {
+        panic::resume_unwind(payload);
+    }
+}
+
+/// Waits, without hogging a core, until `is_so`; panics when the time is over.
+pub(crate) fn until(what: &str, is_so: impl Fn() -> bool) {
+    let begin = Instant::now();
+    let (_keep, never) = mpsc::channel::<()>();
+    while !is_so() {
+        assert!(begin.elapsed() < LIMIT, "it never came to be that {what}");
+        let _: Result<(), _> = never.recv_timeout(Duration::from_micros(200));
+    }
+}
+
+/// Counts how often it, or a clone of it, was dropped.
+#[derive(Clone, Default)]
+pub(crate) struct DropCount(Arc<AtomicUsize>);
+
+impl DropCount {
+    /// How many of the tokens have been dropped.
+    pub(crate) fn count(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+
+    /// A token that counts its drop.
+    pub(crate) fn token(&self) -> DropToken {
+        DropToken(self.clone())
+    }
+}
+
+/// See [`DropCount::token`].
+pub(crate) struct DropToken(DropCount);
+
+impl Drop for DropToken {
+    fn drop(&mut self) {
+        self.0.0.fetch_add(1, Ordering::SeqCst);
+    }
+}

@@ -1,0 +1,310 @@
+//! A runtime ends: everything is dropped once, threads are joined, memory goes back.
+
+mod common;
+
+use std::{
+    fs,
+    future::pending,
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
+
+use common::{DropCount, WORKERS, bounded, stackful};
+use dtact::{Builder, JoinError, Runtime, SpawnError, WaitExt as _, spawn, wait, yield_now};
+
+/// Fibers parked in each of the ways there are: at an `.await`, in `wait` inside of a poll, in
+/// `wait` inside of a closure fiber. Without stackful suspension the last two block threads.
+fn park_in_each_way(runtime: &Runtime, drops: &DropCount) -> Vec<dtact::JoinHandle<()>> {
+    let (started, begun) = async_channel::bounded(3);
+    let (a, b, c) = (drops.token(), drops.token(), drops.token());
+    let (start_a, start_b, start_c) = (started.clone(), started.clone(), started);
+    let handles = vec![
+        runtime.spawn(async move {
+            let _a = a;
+            start_a.send(()).await.unwrap();
+            pending::<()>().await;
+        }),
+        runtime.spawn(async move {
+            let _b = b;
+            start_b.send(()).await.unwrap();
+            wait(pending::<()>());
+        }),
+        runtime.spawn_with_stack("64K", move || {
+            let _c = c;
+            wait(start_c.send(())).unwrap();
+            wait(pending::<()>());
+        }),
+    ];
+    for _ in 0..3 {
+        begun.recv().wait().unwrap();
+    }
+    handles
+}
+
+#[test]
+fn dropping_a_runtime_ends_fibers_parked_in_each_way() {
+    bounded(|| {
+        for workers in WORKERS {
+            for builder in [Builder::new(), stackful()] {
+                let runtime = builder.workers(workers).stack("64K").build().unwrap();
+                let drops = DropCount::default();
+                let handles = park_in_each_way(&runtime, &drops);
+                assert_eq!(drops.count(), 0);
+                drop(runtime);
+                assert_eq!(drops.count(), 3);
+                for handle in handles {
+                    assert!(handle.wait().unwrap_err().is_cancelled());
+                }
+            }
+        }
+    });
+}
+
+#[test]
+fn dropping_a_runtime_ends_fibers_that_never_stop_yielding() {
+    bounded(|| {
+        for workers in WORKERS {
+            let runtime = stackful().workers(workers).stack("64K").build().unwrap();
+            let drops = DropCount::default();
+            for index in 0..20 {
+                let token = drops.token();
+                if index % 2 == 0 {
+                    drop(runtime.spawn(async move {
+                        let _token = token;
+                        loop {
+                            yield_now().await;
+                        }
+                    }));
+                } else {
+                    drop(runtime.spawn_with_stack("64K", move || {
+                        let _token = token;
+                        loop {
+                            wait(yield_now());
+                        }
+                    }));
+                }
+            }
+            drop(runtime);
+            assert_eq!(drops.count(), 20);
+        }
+    });
+}
+
+#[test]
+fn dropping_a_runtime_while_fibers_spawn_fibers_ends_them_all() {
+    fn breed(drops: DropCount) {
+        for _ in 0..2 {
+            let (token, drops) = (drops.token(), drops.clone());
+            drop(spawn(async move {
+                let _token = token;
+                yield_now().await;
+                breed(drops);
+            }));
+        }
+    }
+    bounded(|| {
+        for workers in WORKERS {
+            let runtime = Builder::new()
+                .workers(workers)
+                .fibers(1_000)
+                .stack("64K")
+                .build()
+                .unwrap();
+            let drops = DropCount::default();
+            let seed = drops.clone();
+            drop(runtime.spawn(async move { breed(seed) }));
+            common::until("there are many", || runtime.metrics().spawned > 5_000);
+            drop(runtime);
+            let count = drops.count();
+            assert!(count > 5_000, "{count}");
+        }
+    });
+}
+
+#[test]
+fn a_runtime_dropped_by_one_of_its_own_fibers_ends_all_the_same() {
+    bounded(|| {
+        for builder in [Builder::new(), stackful()] {
+            let runtime = builder.workers(2).stack("64K").build().unwrap();
+            let drops = DropCount::default();
+            let handles = park_in_each_way(&runtime, &drops);
+            let (go, begin) = async_channel::bounded::<Runtime>(1);
+            let last = runtime.spawn(async move {
+                drop(begin.recv().await);
+                7
+            });
+            go.send(runtime).wait().unwrap();
+            for handle in handles {
+                assert!(handle.wait().unwrap_err().is_cancelled());
+            }
+            assert_eq!(drops.count(), 3);
+            // It ran to its end, or was cancelled at a suspension after the drop.
+            assert!(matches!(last.wait(), Ok(7) | Err(JoinError::Cancelled)));
+        }
+    });
+}
+
+#[test]
+fn after_shutdown_spawning_is_refused_and_joining_still_works() {
+    bounded(|| {
+        let runtime = stackful().workers(2).stack("64K").build().unwrap();
+        let before = runtime.spawn(async { 5 });
+        common::until("it has ended", || before.is_finished());
+        runtime.shutdown(Duration::from_secs(10)).unwrap();
+        let refused = runtime.try_spawn(async { 6 }).unwrap_err();
+        assert_eq!(refused.error, SpawnError::ShutDown);
+        assert_eq!(wait(refused.rejected), 6, "the future was given back");
+        let refused = runtime.spawn_with_stack("64K", || ()).wait();
+        assert!(matches!(
+            refused,
+            Err(JoinError::NotSpawned(SpawnError::ShutDown))
+        ));
+        assert_eq!(before.wait().unwrap(), 5);
+        assert_eq!(runtime.block_on(async { 1 }), 1);
+        runtime.shutdown(Duration::ZERO).unwrap();
+    });
+}
+
+#[test]
+fn a_shutdown_that_runs_out_of_time_says_so_and_can_go_on() {
+    static STOP: AtomicBool = AtomicBool::new(false);
+    bounded(|| {
+        let runtime = Builder::new().workers(2).stack("64K").build().unwrap();
+        let (started, begun) = async_channel::bounded(1);
+        let busy = runtime.spawn(async move {
+            started.send(()).await.unwrap();
+            // A fiber that never suspends cannot be cancelled.
+            while !STOP.load(Ordering::Relaxed) {
+                std::hint::spin_loop();
+            }
+            3
+        });
+        begun.recv().wait().unwrap();
+        let begin = Instant::now();
+        let error = runtime.shutdown(Duration::from_millis(50)).unwrap_err();
+        assert_eq!(error.alive_count, 1);
+        assert!(begin.elapsed() >= Duration::from_millis(50));
+        STOP.store(true, Ordering::Relaxed);
+        runtime.shutdown(Duration::from_secs(30)).unwrap();
+        assert_eq!(busy.wait().unwrap(), 3);
+    });
+}
+
+fn threads() -> usize {
+    fs::read_dir("/proc/self/task")
+        .expect("procfs is there")
+        .count()
+}
+
+fn mappings() -> usize {
+    fs::read_to_string("/proc/self/maps")
+        .expect("procfs is there")
+        .lines()
+        .count()
+}
+
+/// Threads and mappings are counted for the process: no other test may run beside these.
+#[test]
+fn runtimes_come_and_go_without_leaving_threads_or_memory() {
+    fn round(drops: &DropCount) {
+        let runtime = stackful().workers(4).stack("64K").build().unwrap();
+        let handles: Vec<_> = (0..100)
+            .map(|index| runtime.spawn(async move { index }))
+            .collect();
+        for (index, handle) in handles.into_iter().enumerate() {
+            assert_eq!(handle.wait().unwrap(), index);
+        }
+        drop(park_in_each_way(&runtime, drops));
+    }
+    // In a process of its own, since the other tests come and go.
+    const ALONE: &str = "DTACT_TEST_ALONE";
+    if std::env::var_os(ALONE).is_none() {
+        let name = "runtimes_come_and_go_without_leaving_threads_or_memory";
+        let child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", name, "--test-threads=1", "--nocapture"])
+            .env(ALONE, "1")
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&child.stderr);
+        assert!(
+            child.status.success(),
+            "{text}{}",
+            String::from_utf8_lossy(&child.stdout)
+        );
+        return;
+    }
+    bounded(|| {
+        let drops = DropCount::default();
+        for _ in 0..10 {
+            round(&drops);
+        }
+        let (threads_before, mappings_before) = (threads(), mappings());
+        for _ in 0..300 {
+            round(&drops);
+        }
+        assert_eq!(drops.count(), 310 * 3);
+        assert_eq!(threads(), threads_before);
+        let mappings_after = mappings();
+        assert!(
+            mappings_after <= mappings_before + 8,
+            "{mappings_before} mappings became {mappings_after}"
+        );
+    });
+}
+
+#[test]
+fn as_many_runtimes_as_there_can_be_are_an_error_beyond() {
+    bounded(|| {
+        let mut runtimes = Vec::new();
+        let error = loop {
+            match Builder::new()
+                .workers(1)
+                .fibers(16)
+                .stacks(4)
+                .stack("16K")
+                .build()
+            {
+                Ok(runtime) => runtimes.push(runtime),
+                Err(error) => break error,
+            }
+            assert!(runtimes.len() <= 256);
+        };
+        assert!(
+            matches!(error, dtact::BuildError::TooManyRuntimes),
+            "{error}"
+        );
+        drop(runtimes.pop());
+        drop(
+            Builder::new()
+                .workers(1)
+                .fibers(16)
+                .stack("64K")
+                .build()
+                .unwrap(),
+        );
+    });
+}
+
+#[test]
+fn a_configuration_that_cannot_be_is_refused_before_anything_starts() {
+    fn refusal(builder: Builder) -> String {
+        builder.build().expect_err("it cannot be").to_string()
+    }
+    bounded(|| {
+        for (builder, word) in [
+            (Builder::new().workers(0), "worker"),
+            (Builder::new().workers(100_000), "worker"),
+            (Builder::new().fibers(0), "capacity"),
+            (Builder::new().fibers(u32::MAX), "capacity"),
+            (Builder::new().stack("16X"), "stack size"),
+            (Builder::new().stack(0), "zero"),
+            (Builder::new().stack("1G"), "stack"),
+            (Builder::new().workers(2).stacks(3), "stacks"),
+            (Builder::new().stacks(0), ""),
+            (Builder::new().workers(4).threads_max(2), "worker"),
+        ] {
+            let text = refusal(builder.clone());
+            assert!(text.contains(word), "{builder:?} gave: {text}");
+        }
+    });
+}

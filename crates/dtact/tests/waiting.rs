@@ -1,0 +1,314 @@
+//! `wait` works wherever it is called, and what is suspended stays on its thread.
+
+mod common;
+
+use std::{
+    future::pending,
+    rc::Rc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+};
+
+use common::{DropCount, bounded, each_runtime, stackful};
+use dtact::{Builder, WaitExt as _, spawn, spawn_with_stack, wait, yield_now};
+
+#[test]
+fn an_rc_held_across_wait_stays_on_its_thread() {
+    bounded(|| {
+        for workers in [2, 8] {
+            let runtime = stackful().workers(workers).stack("64K").build().unwrap();
+            let handles: Vec<_> = (0..100)
+                .map(|index| {
+                    runtime.spawn_with_stack("64K", move || {
+                        let thread = thread::current().id();
+                        let shared = Rc::new(index);
+                        for _ in 0..100 {
+                            // Others count the same up and down meanwhile, without atomics.
+                            let copy = Rc::clone(&shared);
+                            wait(spawn(yield_now())).unwrap();
+                            assert_eq!(thread::current().id(), thread);
+                            assert_eq!(*copy, index);
+                        }
+                        Rc::strong_count(&shared)
+                    })
+                })
+                .collect();
+            for handle in handles {
+                assert_eq!(handle.wait().unwrap(), 1);
+            }
+            assert!(runtime.metrics().stackful_suspensions > 0);
+        }
+    });
+}
+
+#[test]
+fn wait_outside_of_everything_parks_the_thread() {
+    bounded(|| {
+        assert_eq!(wait(async { 5 }), 5);
+        let (sender, receiver) = async_channel::bounded(1);
+        thread::scope(|scope| {
+            scope.spawn(move || sender.send(6).wait().unwrap());
+            assert_eq!(receiver.recv().wait().unwrap(), 6);
+        });
+    });
+}
+
+#[test]
+fn wait_inside_of_wait_inside_of_a_poll_inside_of_wait_works() {
+    fn nest(depth: u32) -> u32 {
+        wait(async move {
+            yield_now().await;
+            if depth == 0 { 0 } else { 1 + nest(depth - 1) }
+        })
+    }
+    bounded(|| {
+        assert_eq!(nest(10), 10);
+        each_runtime(|runtime| {
+            assert_eq!(
+                runtime.spawn_with_stack("1M", || nest(10)).wait().unwrap(),
+                10
+            );
+            assert_eq!(runtime.block_on(async { nest(3) }), 3);
+        });
+    });
+}
+
+#[test]
+fn a_future_may_await_and_wait_by_turns() {
+    bounded(|| {
+        each_runtime(|runtime| {
+            let handle = runtime.spawn(async {
+                let mut sum = 0;
+                for value in 0..100 {
+                    sum += spawn(async move { value }).await.unwrap();
+                    sum += wait(spawn(async move { value })).unwrap();
+                    yield_now().await;
+                    wait(yield_now());
+                }
+                sum
+            });
+            assert_eq!(handle.wait().unwrap(), 2 * 4_950);
+        });
+    });
+}
+
+#[test]
+fn wait_in_a_destructor_works() {
+    struct Waits(Arc<AtomicUsize>);
+    impl Drop for Waits {
+        fn drop(&mut self) {
+            let value = wait(spawn(async {
+                yield_now().await;
+                4
+            }));
+            self.0.fetch_add(value.unwrap(), Ordering::SeqCst);
+        }
+    }
+    bounded(|| {
+        each_runtime(|runtime| {
+            let sum = Arc::new(AtomicUsize::new(0));
+            let (first, second) = (Waits(sum.clone()), Waits(sum.clone()));
+            runtime
+                .spawn(async move {
+                    let _first = first;
+                    yield_now().await;
+                })
+                .wait()
+                .unwrap();
+            drop(runtime.spawn_with_stack("64K", move || drop(second)).wait());
+            assert_eq!(sum.load(Ordering::SeqCst), 8);
+        });
+    });
+}
+
+#[test]
+fn without_the_acknowledgement_blocked_threads_are_replaced() {
+    bounded(|| {
+        for workers in [1, 2] {
+            let runtime = Builder::new()
+                .workers(workers)
+                .stack("64K")
+                .build()
+                .unwrap();
+            let (open, gate) = async_channel::bounded::<()>(1);
+            // Many more fibers block than there are workers; one that opens the gate still runs.
+            let blocked: Vec<_> = (0..30)
+                .map(|_| {
+                    let gate = gate.clone();
+                    runtime.spawn(async move { gate.recv().wait().is_err() })
+                })
+                .collect();
+            common::until("all of them block", || {
+                runtime.metrics().blocked_waits >= 30
+            });
+            let opener = runtime.spawn(async move {
+                yield_now().await;
+                drop(open);
+            });
+            opener.wait().unwrap();
+            for handle in blocked {
+                assert!(handle.wait().unwrap());
+            }
+            assert_eq!(runtime.metrics().stackful_suspensions, 0);
+            // And afterwards no more fibers run at a time than there are workers.
+            let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+            let handles: Vec<_> = (0..200)
+                .map(|_| {
+                    let (running, most) = (running.clone(), most.clone());
+                    runtime.spawn(async move {
+                        let now = running.fetch_add(1, Ordering::SeqCst) + 1;
+                        most.fetch_max(now, Ordering::SeqCst);
+                        thread::yield_now();
+                        running.fetch_sub(1, Ordering::SeqCst);
+                    })
+                })
+                .collect();
+            for handle in handles {
+                handle.wait().unwrap();
+            }
+            assert!(
+                most.load(Ordering::SeqCst) <= workers,
+                "{most:?} ran at a time"
+            );
+        }
+    });
+}
+
+#[test]
+fn a_wait_with_no_thread_left_to_replace_it_still_ends() {
+    bounded(|| {
+        let runtime = Builder::new()
+            .workers(1)
+            .threads_max(1)
+            .stack("64K")
+            .build()
+            .unwrap();
+        let (sender, receiver) = async_channel::bounded(1);
+        let blocked = runtime.spawn(async move { receiver.recv().wait().unwrap() });
+        common::until("it blocks", || runtime.metrics().blocked_waits == 1);
+        sender.send(8).wait().unwrap();
+        assert_eq!(blocked.wait().unwrap(), 8);
+    });
+}
+
+#[test]
+fn where_no_stack_is_left_the_thread_is_blocked_instead() {
+    bounded(|| {
+        // Two for the worker, two for the threads that replace it.
+        let runtime = stackful()
+            .workers(1)
+            .stacks(4)
+            .stack("64K")
+            .build()
+            .unwrap();
+        let (open, gate) = async_channel::bounded::<()>(1);
+        let waiting: Vec<_> = (0..8)
+            .map(|_| {
+                let gate = gate.clone();
+                // Futures: they begin without a spare stack, as they mostly need none.
+                runtime.spawn(async move { gate.recv().wait().is_err() })
+            })
+            .collect();
+        common::until("the stacks are used up", || {
+            runtime.metrics().blocked_waits >= 1
+        });
+        drop(open);
+        for handle in waiting {
+            assert!(handle.wait().unwrap());
+        }
+    });
+}
+
+#[test]
+fn an_aborted_fiber_drops_or_unwinds_what_it_holds() {
+    bounded(|| {
+        each_runtime(|runtime| {
+            let drops = DropCount::default();
+            let (started, begun) = async_channel::bounded(3);
+            let (a, b, c) = (drops.token(), drops.token(), drops.token());
+            let (start_a, start_b, start_c) = (started.clone(), started.clone(), started);
+            let handles = [
+                runtime.spawn(async move {
+                    let _a = a;
+                    start_a.send(()).await.unwrap();
+                    pending::<()>().await;
+                }),
+                runtime.spawn(async move {
+                    let _b = b;
+                    start_b.send(()).await.unwrap();
+                    wait(pending::<()>());
+                }),
+                runtime.spawn_with_stack("64K", move || {
+                    let _c = c;
+                    wait(start_c.send(())).unwrap();
+                    wait(pending::<()>());
+                }),
+            ];
+            for _ in 0..3 {
+                begun.recv().wait().unwrap();
+            }
+            for handle in &handles {
+                handle.abort();
+            }
+            for handle in handles {
+                assert!(handle.wait().unwrap_err().is_cancelled());
+            }
+            assert_eq!(drops.count(), 3);
+        });
+    });
+}
+
+#[test]
+fn block_on_inside_of_block_on_keeps_both_awake() {
+    bounded(|| {
+        let runtime = Builder::new().workers(2).stack("64K").build().unwrap();
+        for _ in 0..200 {
+            let outer = runtime.block_on(async {
+                let slow = spawn(async {
+                    for _ in 0..10 {
+                        yield_now().await;
+                    }
+                    1
+                });
+                let inner = runtime.block_on(spawn(async {
+                    yield_now().await;
+                    2
+                }));
+                slow.await.unwrap() + inner.unwrap()
+            });
+            assert_eq!(outer, 3);
+        }
+    });
+}
+
+#[test]
+fn a_fiber_of_one_runtime_joins_a_fiber_of_another() {
+    bounded(|| {
+        each_runtime(|runtime| {
+            let other = stackful().workers(1).stack("64K").build().unwrap();
+            let there = other.spawn(async {
+                yield_now().await;
+                5
+            });
+            let also = other.spawn_with_stack("64K", || wait(spawn(async { 6 })).unwrap());
+            let here = runtime.spawn(async move { there.await.unwrap() + also.wait().unwrap() });
+            assert_eq!(here.wait().unwrap(), 11);
+        });
+    });
+}
+
+#[test]
+fn the_global_runtime_starts_by_itself() {
+    bounded(|| {
+        assert_eq!(spawn(async { 3 }).wait().unwrap(), 3);
+        let handle = spawn_with_stack("64K", || spawn(async { 4 }).wait().unwrap());
+        assert_eq!(handle.wait().unwrap(), 4);
+        assert!(
+            dtact::Runtime::init_global(Builder::new()).is_err(),
+            "it has started"
+        );
+    });
+}

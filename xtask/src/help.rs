@@ -1,0 +1,41 @@
+//! What the commands are.
+
+/// Prints one line for each command.
+pub(crate) fn print() {
+    println!("{TEXT}");
+}
+
+const TEXT: &str = "\
+cargo xtask <command>
+
+  ci [--install]   every step below down to `cross`, the cheap ones first; with --install,
+                   missing tools are got first
+  tidy             the rules of the house that no other tool knows
+  fmt [--check]    lay out the code, or say where it is not laid out
+  lint             clippy, warnings refused
+  alone            each crate built by itself; the leaves depend on none of the others
+  test [args]      all tests; with arguments, `cargo test` with these
+  doc              the documentation, warnings refused
+  loom             the lock-free code in every interleaving, up to LOOM_MAX_PREEMPTIONS (2)
+  cabi             the C ABI, used from C and from C++
+  deny             licences, duplicates and sources of the dependencies
+  miri             the pure Rust parts under Miri; needs nightly
+  cross            the leaves, tested for other targets
+  bench [args]     the benchmarks, in release; --write has them write their tables
+  help             this text
+
+A step whose tool is missing prints SKIPPED with the command that gets it, and is counted.";
+
+#[cfg(test)]
+mod tests {
+    use super::TEXT;
+    use crate::steps;
+
+    #[test]
+    fn the_help_names_every_step() {
+        for step in steps::ALL {
+            let line = format!("\n  {}", step.command);
+            assert!(TEXT.contains(&line), "{} is not in the help", step.command);
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! The lock-free code itself, run by loom through every interleaving up to a bound.
+
+use crate::outcome::Halt;
+use crate::shell::Shell;
+
+/// More preemptions than two find little that two do not, and each one multiplies the time.
+const PREEMPTIONS: &str = "2";
+
+/// Runs the models of the crates that have lock-free code.
+pub(crate) fn run(shell: &Shell) -> Result<(), Halt> {
+    // A folder of its own: other flags would rebuild everything in the shared one, twice a run.
+    let target = shell.target().join("loom");
+    let target = target.to_string_lossy();
+    let bound = std::env::var("LOOM_MAX_PREEMPTIONS");
+    let vars = [
+        ("RUSTFLAGS", "--cfg dtact_loom"),
+        ("CARGO_TARGET_DIR", &*target),
+        // Models are small and run long enough to want optimised code, not slow links.
+        ("CARGO_PROFILE_RELEASE_LTO", "off"),
+        ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16"),
+        (
+            "LOOM_MAX_PREEMPTIONS",
+            bound.as_deref().unwrap_or(PREEMPTIONS),
+        ),
+    ];
+    let line = ["cargo", "test", "--release", "--lib"];
+    let crates = [
+        "-p",
+        "dtact-arena",
+        "-p",
+        "dtact-mesh",
+        "-p",
+        "dtact-bridge",
+    ];
+    shell.run_with(&vars, &[&line[..], &crates].concat())
+}

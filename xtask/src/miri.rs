@@ -1,0 +1,44 @@
+//! The tests of the pure Rust parts under Miri, with strict provenance.
+
+use crate::outcome::Halt;
+use crate::shell::{Shell, Tool};
+
+const MIRI: Tool = Tool {
+    name: "Miri (a component of nightly)",
+    probe: &["cargo", "+nightly", "miri", "--version"],
+    get: "rustup toolchain install nightly --profile minimal --component miri,rust-src",
+    may_lack: true,
+};
+
+/// Its own build of the standard library, which it makes once from the sources.
+const SYSROOT: Tool = Tool {
+    name: "Miri's standard library",
+    probe: &["cargo", "+nightly", "miri", "setup"],
+    get: "cargo +nightly miri setup",
+    may_lack: true,
+};
+
+/// Interprets the library tests of the crates whose code needs no assembly.
+pub(crate) fn run(shell: &Shell) -> Result<(), Halt> {
+    shell.need(&MIRI)?;
+    shell.need(&SYSROOT)?;
+    let target = shell.target().join("miri");
+    let target = target.to_string_lossy();
+    let flags = std::env::var("MIRIFLAGS");
+    // Isolation hides the clock and the environment, which tests with a deadline read.
+    let usual = "-Zmiri-strict-provenance -Zmiri-disable-isolation";
+    let vars = [
+        ("MIRIFLAGS", flags.as_deref().unwrap_or(usual)),
+        ("CARGO_TARGET_DIR", &*target),
+    ];
+    let line = ["cargo", "+nightly", "miri", "test", "--lib"];
+    let crates = [
+        "-p",
+        "dtact-arena",
+        "-p",
+        "dtact-mesh",
+        "-p",
+        "dtact-bridge",
+    ];
+    shell.run_with(&vars, &[&line[..], &crates].concat())
+}
