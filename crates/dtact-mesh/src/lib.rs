@@ -1,1 +1,63 @@
-//! placeholder
+//! A scheduler of task indices: run queues, mailboxes, stealing, parking.
+//!
+//! The mesh never knows what a task is. It is given a `u32` and gives it back, once, to one of its
+//! workers; [`Links`] lends it one word per task for its linked queues.
+//!
+//! ```text
+//!   any thread            a worker's own thread
+//!   ----------            ---------------------
+//!   Mesh::inject          Worker::push, push_yielded, push_woken, push_pinned
+//!   Mesh::inject_pinned   Worker::send_pinned
+//!   Mesh::close           Worker::next -> run it -> ... -> Worker::park
+//! ```
+//!
+//! # Map
+//! | module | owns |
+//! |---|---|
+//! | `task` | names, and the link words |
+//! | `run_queue` | a worker's ring, which others may steal from |
+//! | `pinned`, `mailbox`, `inbox` | tasks that only one worker may run, and their ways to it |
+//! | `shared_queue` | injector and warehouse |
+//! | `seat` | what a worker shares with the others |
+//! | `park` | who sleeps and who is woken |
+//! | `roster` | who runs, who is blocked, who is in reserve |
+//! | `worker` | the one-thread end: the order of tasks, theft, sleep, blocking |
+//! | `mesh` | the many-thread end |
+//!
+//! # Rules for the caller
+//! - A task is in at most one queue. One that is pushed twice is run twice or lost, and may tie a
+//!   list into a ring. Nothing here is `unsafe`, so memory safety does not depend on it.
+//! - After [`Worker::next`] gives `None`, the worker parks or asks again.
+
+#![deny(unsafe_code)]
+
+mod error;
+mod inbox;
+mod mailbox;
+mod mesh;
+mod park;
+mod pinned;
+mod roster;
+mod run_queue;
+mod seat;
+mod shared_queue;
+mod stats;
+mod sync;
+mod task;
+mod worker;
+
+#[cfg(all(test, dtact_loom))]
+mod models;
+
+pub use error::MeshError;
+pub use mesh::{Config, Mesh};
+pub use park::Parker;
+pub use stats::WorkerStats;
+/// The type of a task's link word: an atomic `u32` (the model checker's under `cfg(dtact_loom)`).
+pub use sync::AtomicU32 as Link;
+pub use task::{ArrayLinks, Links, TaskIndex, WorkerId};
+pub use worker::{Dormant, Parked, Replacement, Worker};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -1,0 +1,72 @@
+//! Owns the way from one worker to another: a small ring with one producer and one consumer.
+//!
+//! ```text
+//!   sender --push--> [ 64 slots ] --pop--> receiver
+//!              tail ^            ^ head
+//! ```
+//!
+//! Invariants: `[mail.I1]` `head <= tail <= head + CAPACITY` (counts wrap, differences do not);
+//! `[mail.I2]` only the sending worker writes `tail` and the slots, only the receiver `head`.
+//!
+//! | access | order | pairs with |
+//! |---|---|---|
+//! | `tail` store, sender | Release | the receiver's `tail` load: the slot is written |
+//! | `head` store, receiver | Release | the sender's `head` load: the slot is read |
+//! | slots | Relaxed | ordered by the two counts |
+
+use crossbeam_utils::CachePadded;
+
+use crate::{
+    sync::{AtomicU32, Ordering},
+    task::{NIL, TaskIndex},
+};
+
+const CAPACITY: u32 = if cfg!(dtact_loom) { 2 } else { 64 };
+
+#[derive(Debug)]
+pub(crate) struct Mailbox {
+    head: CachePadded<AtomicU32>,
+    tail: CachePadded<AtomicU32>,
+    slots: Box<[AtomicU32]>,
+}
+
+impl Mailbox {
+    pub(crate) fn new() -> Self {
+        Self {
+            head: CachePadded::new(AtomicU32::new(0)),
+            tail: CachePadded::new(AtomicU32::new(0)),
+            slots: (0..CAPACITY).map(|_| AtomicU32::new(NIL)).collect(),
+        }
+    }
+
+    #[inline]
+    fn slot(&self, count: u32) -> &AtomicU32 {
+        &self.slots[(count % CAPACITY) as usize]
+    }
+
+    /// Sender only. `Err` gives the task back if the mailbox is full.
+    pub(crate) fn push(&self, task: TaskIndex) -> Result<(), TaskIndex> {
+        let tail = self.tail.load(Ordering::Relaxed);
+        // Acquire: the receiver has read what it passed, so its slot may be reused.
+        if tail.wrapping_sub(self.head.load(Ordering::Acquire)) >= CAPACITY {
+            return Err(task);
+        }
+        self.slot(tail).store(task.raw(), Ordering::Relaxed);
+        // Release: the slot is written before the receiver sees the count.
+        self.tail.store(tail.wrapping_add(1), Ordering::Release);
+        Ok(())
+    }
+
+    /// Receiver only.
+    pub(crate) fn pop(&self) -> Option<TaskIndex> {
+        let head = self.head.load(Ordering::Relaxed);
+        // Acquire: pairs with the sender's Release store of `tail`.
+        if self.tail.load(Ordering::Acquire) == head {
+            return None;
+        }
+        let task = self.slot(head).load(Ordering::Relaxed);
+        // Release: we have read the slot before the sender sees it free.
+        self.head.store(head.wrapping_add(1), Ordering::Release);
+        TaskIndex::from_raw(task)
+    }
+}

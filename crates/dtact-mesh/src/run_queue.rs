@@ -1,0 +1,282 @@
+//! Owns a worker's run queue: a bounded ring that its owner fills and empties, and that any other
+//! worker may take half of.
+//!
+//! ```text
+//!            head (CAS, anyone)                 tail (store, owner)
+//!              v                                  v
+//!   ... taken  | i | i+1 | ...          ... | t-1 |  free ...
+//!              ^------- published ----------------^
+//!
+//!   chunk (owner only): tasks the owner took from the head at once
+//! ```
+//!
+//! `head` and `tail` are 64-bit counts that never wrap; a position's slot is its low bits. Slots
+//! are atomics, so a copy made too late reads a wrong number, never undefined behaviour.
+//!
+//! # Invariants
+//! - `[ring.I1]` `head <= tail <= head + CAPACITY`, and both only grow.
+//! - `[ring.I2]` A slot is written only by the owner, and only while its position is in
+//!   `tail..head + CAPACITY` for a `head` that the owner has read.
+//! - `[ring.I3]` A position is taken by the one CAS that moves `head` past it.
+//!
+//! # Why a copy followed by a CAS takes each task once
+//! A taker reads `head = h`, then `tail`, copies the slots of `h..h + n`, and moves `head` from `h`
+//! to `h + n` by CAS. Let the CAS succeed. `head` never returns to a value it had (`[ring.I1]`), so
+//! nobody else took these positions, and `[ring.I3]` gives "at most once". The copies are right:
+//! - *not too old*: `tail > p` was read with Acquire from a Release store made after slot `p` was
+//!   written, so that write happens before the copy;
+//! - *not too new*: the owner reuses the slot of `p` only after reading, with Acquire, a `head`
+//!   beyond `p` (`[ring.I2]`). That value is our Release CAS or a later RMW in its release
+//!   sequence, so our copies happen before the reuse, and cannot see it.
+//!
+//! The owner takes by the same CAS, so its own pop needs no further argument. If the CAS fails, the
+//! copies are thrown away.
+//!
+//! # Ordering
+//! | access | order | pairs with |
+//! |---|---|---|
+//! | `tail` store, owner | Release | takers' `tail` load: slots before it are visible |
+//! | `tail` load, taker | Acquire | the above |
+//! | `head` CAS, anyone | AcqRel | `head` load of the owner: copies end before slots are reused |
+//! | `head` load | Acquire | the above; and a `tail` read afterwards is not below it |
+//! | slots | Relaxed | ordered by the two counts |
+//!
+//! # Chunks
+//! The owner's CAS is the price of being stolen from. It takes up to [`CHUNK_MAX`] tasks with one
+//! CAS when the ring is long, and at least seven eighths of the ring remain for thieves. Tasks in
+//! the chunk are the owner's alone until [`Owner::pop_chunk`] gives them up.
+
+use core::cell::Cell;
+use std::sync::Arc;
+
+use crossbeam_utils::CachePadded;
+
+use crate::{
+    sync::{AtomicU32, AtomicU64, Ordering},
+    task::{NIL, TaskIndex},
+};
+
+/// How many tasks a ring holds. The models use a tiny ring so that it is full and wraps soon.
+pub(crate) const CAPACITY: usize = if cfg!(dtact_loom) { 4 } else { 1024 };
+const MASK: u64 = CAPACITY as u64 - 1;
+const _: () = assert!(CAPACITY.is_power_of_two());
+
+/// The most that the owner takes at once.
+pub(crate) const CHUNK_MAX: usize = 16;
+/// The owner takes one task in so many of the ring at once.
+const CHUNK_DIVISOR: u64 = if cfg!(dtact_loom) { 2 } else { 8 };
+/// The most that a thief, or a visit to a shared queue, takes at once.
+pub(crate) const BATCH_MAX: usize = if cfg!(dtact_loom) { 2 } else { 128 };
+
+/// The shared part: what thieves see.
+#[derive(Debug)]
+pub(crate) struct RunQueue {
+    head: CachePadded<AtomicU64>,
+    tail: CachePadded<AtomicU64>,
+    slots: Box<[AtomicU32]>,
+}
+
+impl RunQueue {
+    pub(crate) fn new() -> Self {
+        Self {
+            head: CachePadded::new(AtomicU64::new(0)),
+            tail: CachePadded::new(AtomicU64::new(0)),
+            slots: (0..CAPACITY).map(|_| AtomicU32::new(NIL)).collect(),
+        }
+    }
+
+    /// Whether nothing is published. Two relaxed loads: a hint, unless a fence came first.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.head.load(Ordering::Relaxed) >= self.tail.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    fn slot(&self, position: u64) -> &AtomicU32 {
+        &self.slots[(position & MASK) as usize]
+    }
+
+    /// Moves `head` from `from` to `to`: takes what lies between. True if nobody was faster.
+    #[inline]
+    fn take(&self, from: u64, to: u64) -> bool {
+        // AcqRel: see the module's table. Acquire on failure is the next round's load.
+        self.head
+            .compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
+    }
+}
+
+/// The one-thread end: pushes, pops, and is where a thief puts its loot.
+#[derive(Debug)]
+pub(crate) struct Owner {
+    queue: Arc<RunQueue>,
+    /// A lower bound of `head`, so that a push need not touch the line that thieves write.
+    head_seen: Cell<u64>,
+    chunk: [Cell<u32>; CHUNK_MAX],
+    chunk_at: Cell<usize>,
+    chunk_end: Cell<usize>,
+}
+
+impl Owner {
+    /// The owner of `queue`. There must be one at a time, or tasks are lost.
+    pub(crate) fn new(queue: Arc<RunQueue>) -> Self {
+        let head = queue.head.load(Ordering::Acquire);
+        Self {
+            queue,
+            head_seen: Cell::new(head),
+            chunk: [const { Cell::new(NIL) }; CHUNK_MAX],
+            chunk_at: Cell::new(0),
+            chunk_end: Cell::new(0),
+        }
+    }
+
+    /// Whether neither the ring nor the chunk holds anything.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.chunk_at.get() == self.chunk_end.get() && self.queue.is_empty()
+    }
+
+    /// Whether thieves would find something.
+    #[inline]
+    pub(crate) fn is_stealable(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// Whether the chunk holds nothing.
+    #[inline]
+    pub(crate) fn is_chunk_empty(&self) -> bool {
+        self.chunk_at.get() == self.chunk_end.get()
+    }
+
+    /// How many more the ring takes, at most `wanted` (so that `head` is read only if needed).
+    #[inline]
+    pub(crate) fn free(&self, wanted: u64) -> u64 {
+        let tail = self.tail();
+        let free = self.head_seen.get() + CAPACITY as u64 - tail;
+        if free >= wanted {
+            return wanted;
+        }
+        // Acquire: what takers before this `head` copied, they copied before we reuse the slots.
+        self.head_seen.set(self.queue.head.load(Ordering::Acquire));
+        (self.head_seen.get() + CAPACITY as u64 - tail).min(wanted)
+    }
+
+    /// Puts a task at the tail; `Err` gives it back if the ring is full.
+    #[inline]
+    pub(crate) fn push(&self, task: TaskIndex) -> Result<(), TaskIndex> {
+        if self.free(1) == 0 {
+            return Err(task);
+        }
+        let tail = self.tail();
+        self.queue.slot(tail).store(task.raw(), Ordering::Relaxed);
+        self.publish(tail + 1);
+        Ok(())
+    }
+
+    /// The owner's own task at the head.
+    #[inline]
+    pub(crate) fn pop(&self) -> Option<TaskIndex> {
+        let at = self.chunk_at.get();
+        if at != self.chunk_end.get() {
+            self.chunk_at.set(at + 1);
+            return TaskIndex::from_raw(self.chunk[at].get());
+        }
+        self.pop_ring()
+    }
+
+    fn pop_ring(&self) -> Option<TaskIndex> {
+        let tail = self.tail();
+        loop {
+            let head = self.queue.head.load(Ordering::Acquire);
+            if head == tail {
+                self.head_seen.set(head);
+                return None;
+            }
+            let count = ((tail - head) / CHUNK_DIVISOR).clamp(1, CHUNK_MAX as u64);
+            let first = self.queue.slot(head).load(Ordering::Relaxed);
+            let mut end = 0;
+            for position in head + 1..head + count {
+                self.chunk[end].set(self.queue.slot(position).load(Ordering::Relaxed));
+                end += 1;
+            }
+            if self.queue.take(head, head + count) {
+                self.head_seen.set(head + count);
+                self.chunk_at.set(0);
+                self.chunk_end.set(end);
+                return TaskIndex::from_raw(first);
+            }
+        }
+    }
+
+    /// The next task of the chunk, for one who empties it.
+    pub(crate) fn pop_chunk(&self) -> Option<TaskIndex> {
+        if self.is_chunk_empty() {
+            None
+        } else {
+            self.pop()
+        }
+    }
+
+    /// Takes the older half of the ring, oldest first, for a ring that is full.
+    ///
+    /// Gives how many it wrote to `into`: 0 if thieves made room in the meantime.
+    pub(crate) fn take_half(&self, into: &mut [u32; CAPACITY / 2]) -> usize {
+        let tail = self.tail();
+        let head = self.queue.head.load(Ordering::Acquire);
+        self.head_seen.set(head);
+        let count = into.len() as u64;
+        if tail - head < count {
+            return 0;
+        }
+        for (position, copy) in (head..head + count).zip(into.iter_mut()) {
+            *copy = self.queue.slot(position).load(Ordering::Relaxed);
+        }
+        if !self.queue.take(head, head + count) {
+            return 0;
+        }
+        self.head_seen.set(head + count);
+        into.len()
+    }
+
+    /// Takes half of `victim`, at most [`BATCH_MAX`]: one to run, the others into this ring.
+    ///
+    /// Gives the task and how many more came with it. `None`: the victim's ring is empty.
+    pub(crate) fn steal(&self, victim: &RunQueue) -> Option<(TaskIndex, u64)> {
+        let tail = self.tail();
+        loop {
+            let victim_head = victim.head.load(Ordering::Acquire);
+            // Acquire: the slots before this tail are written. Read after `head`, never below it.
+            let victim_tail = victim.tail.load(Ordering::Acquire);
+            let length = victim_tail.saturating_sub(victim_head);
+            if length == 0 {
+                return None;
+            }
+            let half = length.div_ceil(2).min(BATCH_MAX as u64);
+            let count = 1 + self.free(half - 1);
+            let first = victim.slot(victim_head).load(Ordering::Relaxed);
+            for offset in 1..count {
+                // Beyond our tail: nobody reads these until they are published below.
+                let copy = victim.slot(victim_head + offset).load(Ordering::Relaxed);
+                self.queue
+                    .slot(tail + offset - 1)
+                    .store(copy, Ordering::Relaxed);
+            }
+            if victim.take(victim_head, victim_head + count) {
+                self.publish(tail + count - 1);
+                return TaskIndex::from_raw(first).map(|task| (task, count - 1));
+            }
+        }
+    }
+
+    #[inline]
+    fn tail(&self) -> u64 {
+        // Relaxed: only the owner writes it.
+        self.queue.tail.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    fn publish(&self, tail: u64) {
+        // Release: pairs with the thieves' Acquire load; the slots before it are written.
+        self.queue.tail.store(tail, Ordering::Release);
+    }
+}

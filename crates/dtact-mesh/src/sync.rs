@@ -1,0 +1,83 @@
+//! Owns the choice of atomics, locks and thread calls: the only file that names them.
+//!
+//! Ordinarily these are `core`'s and `std`'s. Under `cfg(dtact_loom)` they are the model
+//! checker's, so that the models in this crate run the very code that ships.
+
+#[cfg(not(dtact_loom))]
+pub use core::sync::atomic::AtomicU32;
+#[cfg(not(dtact_loom))]
+pub(crate) use core::{
+    hint::spin_loop,
+    sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence},
+};
+#[cfg(dtact_loom)]
+pub use loom::sync::atomic::AtomicU32;
+#[cfg(dtact_loom)]
+pub(crate) use loom::{
+    hint::spin_loop,
+    sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence},
+};
+
+/// Lets the thread run that is between two steps which this one waits for.
+#[cfg(not(dtact_loom))]
+pub(crate) use std::thread::yield_now;
+
+#[cfg(dtact_loom)]
+pub(crate) use loom::thread::yield_now;
+
+#[cfg(dtact_loom)]
+use loom::sync as imp;
+#[cfg(not(dtact_loom))]
+use std::sync as imp;
+
+pub(crate) use imp::MutexGuard;
+
+/// A mutex whose holder cannot panic half-way: poison says nothing here and is passed over.
+#[derive(Debug)]
+pub(crate) struct Mutex<T>(imp::Mutex<T>);
+
+impl<T> Mutex<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(imp::Mutex::new(value))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+        self.0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// A condition variable for [`Mutex`].
+#[cfg(any(not(target_os = "linux"), miri, dtact_loom))]
+#[derive(Debug)]
+pub(crate) struct Condvar(imp::Condvar);
+
+#[cfg(any(not(target_os = "linux"), miri, dtact_loom))]
+impl Condvar {
+    pub(crate) fn new() -> Self {
+        Self(imp::Condvar::new())
+    }
+
+    pub(crate) fn notify_one(&self) {
+        self.0.notify_one();
+    }
+
+    pub(crate) fn wait<'a, T>(&self, guard: MutexGuard<'a, T>) -> MutexGuard<'a, T> {
+        self.0
+            .wait(guard)
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    #[cfg(not(dtact_loom))]
+    pub(crate) fn wait_timeout<'a, T>(
+        &self,
+        guard: MutexGuard<'a, T>,
+        timeout: core::time::Duration,
+    ) -> MutexGuard<'a, T> {
+        self.0
+            .wait_timeout(guard, timeout)
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .0
+    }
+}
