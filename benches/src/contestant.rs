@@ -12,19 +12,27 @@ pub(crate) enum Contestant {
 
 /// All of them. The first one is the one that the others are compared with.
 pub(crate) fn all(workers: usize) -> Vec<Contestant> {
-    ["tokio", "dtact"].into_iter().filter_map(|name| by_name(name, workers)).collect()
+    ["tokio", "dtact"]
+        .into_iter()
+        .filter_map(|name| by_name(name, workers))
+        .collect()
 }
 
 pub(crate) fn by_name(name: &str, workers: usize) -> Option<Contestant> {
     match name {
         "dtact" => {
             let runtime = dtact::Builder::new().workers(workers).build();
-            Some(Contestant::Dtact(runtime.expect("the machine has room for a runtime")))
+            Some(Contestant::Dtact(
+                runtime.expect("the machine has room for a runtime"),
+            ))
         }
         "tokio" => {
-            let runtime =
-                tokio::runtime::Builder::new_multi_thread().worker_threads(workers).build();
-            Some(Contestant::Tokio(runtime.expect("the machine has room for a runtime")))
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(workers)
+                .build();
+            Some(Contestant::Tokio(
+                runtime.expect("the machine has room for a runtime"),
+            ))
         }
         _ => None,
     }
@@ -43,11 +51,15 @@ impl Contestant {
         match self {
             Self::Dtact(runtime) => {
                 let handle = runtime.spawn(workload::run(Dtact, kind, count));
-                runtime.block_on(handle).expect("the workload does not panic")
+                runtime
+                    .block_on(handle)
+                    .expect("the workload does not panic")
             }
             Self::Tokio(runtime) => {
                 let handle = runtime.spawn(workload::run(Tokio, kind, count));
-                runtime.block_on(handle).expect("the workload does not panic")
+                runtime
+                    .block_on(handle)
+                    .expect("the workload does not panic")
             }
         }
     }

@@ -34,7 +34,11 @@ struct Options {
     once: Option<String>,
 }
 
-#[expect(clippy::print_stderr, clippy::print_stdout, reason = "a program that reports")]
+#[expect(
+    clippy::print_stderr,
+    clippy::print_stdout,
+    reason = "a program that reports"
+)]
 fn main() -> ExitCode {
     let options = match parse(env::args().skip(1)) {
         Ok(options) => options,
@@ -45,10 +49,18 @@ fn main() -> ExitCode {
     };
     let chosen: Vec<_> = workload::ALL
         .into_iter()
-        .filter(|workload| options.only.as_deref().is_none_or(|only| workload.name == only))
+        .filter(|workload| {
+            options
+                .only
+                .as_deref()
+                .is_none_or(|only| workload.name == only)
+        })
         .collect();
     if chosen.is_empty() {
-        let names: Vec<_> = workload::ALL.into_iter().map(|workload| workload.name).collect();
+        let names: Vec<_> = workload::ALL
+            .into_iter()
+            .map(|workload| workload.name)
+            .collect();
         eprintln!("there is no such workload; there are: {}", names.join(", "));
         return ExitCode::from(2);
     }
@@ -97,7 +109,12 @@ fn run(contestant: &Contestant, workload: &Workload) -> f64 {
 
 fn parse(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
     let workers = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-    let mut options = Options { workers, rounds: ROUNDS_DEFAULT, only: None, once: None };
+    let mut options = Options {
+        workers,
+        rounds: ROUNDS_DEFAULT,
+        only: None,
+        once: None,
+    };
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
         match arg.as_str() {

@@ -11,7 +11,10 @@ pub(crate) struct Table {
 
 impl Table {
     pub(crate) fn new(contestants: Vec<&'static str>) -> Self {
-        Self { contestants, rows: Vec::new() }
+        Self {
+            contestants,
+            rows: Vec::new(),
+        }
     }
 
     /// Adds a round of one workload.
@@ -64,7 +67,10 @@ mod tests {
 
     #[test]
     fn percentiles_of_one_figure_are_that_figure() {
-        assert_eq!(percentiles(&mut [3.0]).map(f64::to_bits), [3.0_f64.to_bits(); 3]);
+        assert_eq!(
+            percentiles(&mut [3.0]).map(f64::to_bits),
+            [3.0_f64.to_bits(); 3]
+        );
     }
 
     #[test]

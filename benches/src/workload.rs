@@ -27,12 +27,36 @@ pub(crate) enum Kind {
 }
 
 pub(crate) const ALL: [&Workload; 6] = [
-    &Workload { name: "spawn-join/1M", kind: Kind::SpawnJoin, count: 1_000_000 },
-    &Workload { name: "spawn-join/20k", kind: Kind::SpawnJoin, count: 20_000 },
-    &Workload { name: "spawn-join/serial", kind: Kind::SpawnJoinSerial, count: 100_000 },
-    &Workload { name: "yield/1", kind: Kind::Yield { tasks: 1 }, count: 1_000_000 },
-    &Workload { name: "yield/1000", kind: Kind::Yield { tasks: 1000 }, count: 2_000_000 },
-    &Workload { name: "ping-pong", kind: Kind::PingPong, count: 200_000 },
+    &Workload {
+        name: "spawn-join/1M",
+        kind: Kind::SpawnJoin,
+        count: 1_000_000,
+    },
+    &Workload {
+        name: "spawn-join/20k",
+        kind: Kind::SpawnJoin,
+        count: 20_000,
+    },
+    &Workload {
+        name: "spawn-join/serial",
+        kind: Kind::SpawnJoinSerial,
+        count: 100_000,
+    },
+    &Workload {
+        name: "yield/1",
+        kind: Kind::Yield { tasks: 1 },
+        count: 1_000_000,
+    },
+    &Workload {
+        name: "yield/1000",
+        kind: Kind::Yield { tasks: 1000 },
+        count: 2_000_000,
+    },
+    &Workload {
+        name: "ping-pong",
+        kind: Kind::PingPong,
+        count: 200_000,
+    },
 ];
 
 /// The calls that all runtimes share. All are made from inside a task.

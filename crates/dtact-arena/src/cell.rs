@@ -74,7 +74,7 @@ impl CellClass {
 ///
 /// # Invariants
 ///
-/// - **\[arena.I6\]** The class bits of a `CellIndex` are below 7, and so is a [`CellClass`]; the
+/// - [arena.I6] The class bits of a `CellIndex` are below 7, and so is a [`CellClass`]; the
 ///   bits above the class are 0.
 ///
 /// ```

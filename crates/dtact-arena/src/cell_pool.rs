@@ -164,6 +164,11 @@ impl CellPool {
         self.depots[class.index()].touched()
     }
 
+    /// The cells of a class that have been taken at least once: see [`touched`](Self::touched).
+    pub fn touched_cells(&self, class: CellClass) -> impl Iterator<Item = CellIndex> + use<> {
+        (0..self.touched(class)).map(move |slot| CellIndex::new(class, slot))
+    }
+
     pub(crate) fn depot(&self, class: CellClass) -> &Depot {
         &self.depots[class.index()]
     }

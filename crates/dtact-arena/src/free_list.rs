@@ -13,9 +13,9 @@
 //!
 //! # Invariants
 //!
-//! - **\[arena.I2\]** A slot is at every moment in exactly one place: not yet handed out, on the
+//! - [arena.I2] A slot is at every moment in exactly one place: not yet handed out, on the
 //!   free list, or with the one who took it. The holder alone may push it.
-//! - **\[arena.I3\]** The link of a slot is written only by its holder, before the push that
+//! - [arena.I3] The link of a slot is written only by its holder, before the push that
 //!   publishes it; while the slot is on the list, nobody writes it. A link is 0 or the number of
 //!   a slot of the table plus 1, so a walk along stale links stays inside the table.
 //!

@@ -5,7 +5,7 @@
 //!
 //! # Invariants
 //!
-//! - **\[arena.I4\]** A permit is acquired before a slot is taken from a depot and released after
+//! - [arena.I4] A permit is acquired before a slot is taken from a depot and released after
 //!   the slot is back: slots out of all depots together ≤ permits out ≤ capacity. So whoever holds
 //!   a permit and no slot yet finds one in any depot.
 //!

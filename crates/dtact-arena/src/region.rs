@@ -2,7 +2,7 @@
 //!
 //! # Invariants
 //!
-//! - **\[arena.I1\]** From [`Region::try_new`] to the drop of the region, `bottom` is the lowest
+//! - [arena.I1] From [`Region::try_new`] to the drop of the region, `bottom` is the lowest
 //!   address of `bytes` mapped bytes, aligned to a page, that belong to the region alone. A byte
 //!   that nobody has written is zero.
 #![allow(unsafe_code, reason = "owns mapped memory")]

@@ -10,7 +10,7 @@
 //!
 //! # Invariants
 //!
-//! - **\[arena.I5\]** A stack leaves a pool of `SafetyLevel::Safety1` only with its guard in place.
+//! - [arena.I5] A stack leaves a pool of `SafetyLevel::Safety1` only with its guard in place.
 //!   The guard of a slot is made once, by the first who takes the slot, and stays.
 //!
 //! # Access

@@ -28,10 +28,17 @@ const CELL_MASK: u32 = (1 << RUNTIME_SHIFT) - 1;
 impl FiberRef {
     #[inline]
     pub(crate) fn new(runtime: u8, cell: CellIndex, generation: u32) -> Self {
+        Self::from_raw(runtime, cell.raw(), generation)
+    }
+
+    /// As `new`, of the number of a cell.
+    #[inline]
+    pub(crate) fn from_raw(runtime: u8, cell: u32, generation: u32) -> Self {
+        debug_assert!(cell <= CELL_MASK, "a cell's index has 24 bits");
         Self(
             (u64::from(generation) << GENERATION_SHIFT)
                 | (u64::from(runtime) << RUNTIME_SHIFT)
-                | u64::from(cell.raw() & CELL_MASK),
+                | u64::from(cell),
         )
     }
 
@@ -68,8 +75,8 @@ mod tests {
 
     #[test]
     fn the_parts_of_a_name_come_back() {
-        for (runtime, cell, generation) in [(0, 0, 0), (255, 0xff_ffff, u32::MAX), (7, 12_345, 9)] {
-            let cell = CellIndex::from_raw(cell).expect("within 24 bits");
+        for (runtime, cell, generation) in [(0, 0, 0), (255, 0xdf_ffff, u32::MAX), (7, 12_345, 9)] {
+            let cell = CellIndex::from_raw(cell).expect("the cell of a class");
             let name = FiberRef::new(runtime, cell, generation);
             assert_eq!(name.runtime(), runtime);
             assert_eq!(name.cell_raw(), cell.raw());

@@ -57,7 +57,7 @@ impl Fiber {
     /// event.
     fn poll_until_parked(&self) -> (bool, Park) {
         loop {
-            let is_cancelled = self.state.begin_poll();
+            let is_cancelled = self.state.begin_poll().is_none();
             // SAFETY: the caller holds the fiber; loom checks that nobody else does.
             self.body.with_mut(|body| unsafe { *body += 1 });
             let seen = self.event.load(Ordering::Relaxed);
@@ -152,7 +152,7 @@ fn a_second_wake_while_notified_is_seen_as_well() {
         };
         let mut seen = false;
         loop {
-            let _: bool = fiber.state.begin_poll();
+            assert!(fiber.state.begin_poll().is_some());
             seen |= second.load(Ordering::Relaxed);
             if fiber.state.park() == Park::Parked {
                 break;

@@ -129,7 +129,8 @@ impl<T> Slot<T> {
         let runtime = self.runtime.swap(ptr::null_mut(), Ordering::AcqRel);
         // Pairs with the fence in `pin`, see "The race".
         fence(Ordering::SeqCst);
-        // Acquire: pairs with `unpin`. Those counted in do a wake or take an outcome: nothing that waits.
+        // Acquire: pairs with `unpin`. Those counted in do a wake, or free a cell: nothing that
+        // waits.
         while self.pins.load(Ordering::Acquire) != 0 {
             yield_now();
         }

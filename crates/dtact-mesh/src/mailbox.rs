@@ -5,8 +5,10 @@
 //!              tail ^            ^ head
 //! ```
 //!
-//! Invariants: `[mail.I1]` `head <= tail <= head + CAPACITY` (counts wrap, differences do not);
-//! `[mail.I2]` only the sending worker writes `tail` and the slots, only the receiver `head`.
+//! Invariants:
+//!
+//! - [mail.I1] `head <= tail <= head + CAPACITY` (counts wrap, differences do not).
+//! - [mail.I2] Only the sending worker writes `tail` and the slots, only the receiver `head`.
 //!
 //! | access | order | pairs with |
 //! |---|---|---|

@@ -1,7 +1,5 @@
 //! Owns what the workers of a mesh share, and the end of it that any thread may use.
 
-use std::sync::{Arc, OnceLock};
-
 use crate::{
     error::MeshError,
     park::EventCount,
@@ -9,7 +7,7 @@ use crate::{
     seat::Seat,
     shared_queue::SharedQueue,
     stats::WorkerStats,
-    sync::{AtomicBool, AtomicUsize, Ordering},
+    sync::{Arc, AtomicBool, AtomicUsize, OnceLock, Ordering},
     task::{Links, TaskIndex, WorkerId},
     worker::Worker,
 };

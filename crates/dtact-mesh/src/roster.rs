@@ -12,8 +12,10 @@
 //!                   claim       retire: Active --> Dormant, if too many run
 //! ```
 //!
-//! Invariants, under the lock: `[roster.I1]` `active` is the number of seats that are Active or
-//! Reserved; `[roster.I2]` `dormant` lists exactly the seats that are Dormant.
+//! Invariants, under the lock:
+//!
+//! - [roster.I1] `active` is the number of seats that are Active or Reserved.
+//! - [roster.I2] `dormant` lists exactly the seats that are Dormant.
 //!
 //! Blocking is rare beside dispatching, so the book is kept under a mutex. `active` is an atomic
 //! beside it, for the one question asked at every dispatch: do too many run? Relaxed: whoever acts

@@ -47,12 +47,11 @@
 //! the chunk are the owner's alone until [`Owner::pop_chunk`] gives them up.
 
 use core::cell::Cell;
-use std::sync::Arc;
 
 use crossbeam_utils::CachePadded;
 
 use crate::{
-    sync::{AtomicU32, AtomicU64, Ordering},
+    sync::{Arc, AtomicU32, AtomicU64, Ordering},
     task::{NIL, TaskIndex},
 };
 

@@ -22,8 +22,6 @@
 //! | `asleep` store | Relaxed | before a SeqCst fence; then the sleeper looks at its mail |
 //! | `asleep` load, sender | Relaxed | after a SeqCst fence, which comes after the push |
 
-use std::sync::{Arc, OnceLock};
-
 use crossbeam_utils::CachePadded;
 
 use crate::{
@@ -33,7 +31,7 @@ use crate::{
     pinned::Pinned,
     run_queue::RunQueue,
     stats::Counts,
-    sync::{AtomicBool, AtomicU64, Ordering, fence},
+    sync::{Arc, AtomicBool, AtomicU64, OnceLock, Ordering, fence},
     task::{Links, TaskIndex, WorkerId},
 };
 

@@ -3,8 +3,9 @@
 //!
 //! A list through the link words under a short mutex: no call allocates, and a chain of any length
 //! is added in constant time. The length is an atomic beside the lock, so that looking costs one
-//! load. It is written under the lock, after the list (`[shared.I1]`: outside the lock's critical
-//! sections, length and list agree).
+//! load. It is written under the lock, after the list.
+//!
+//! - [shared.I1] Outside of the lock's critical sections, length and list agree.
 
 #![expect(
     clippy::significant_drop_tightening,

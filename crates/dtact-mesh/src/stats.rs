@@ -1,8 +1,9 @@
 //! Owns the counters of a worker: written by it alone, read by anyone.
 
-use core::sync::atomic::{AtomicU64, Ordering};
-
-use crate::task::WorkerId;
+use crate::{
+    sync::counter::{AtomicU64, Ordering},
+    task::WorkerId,
+};
 
 /// What a worker has done since the mesh was made. Wraps at 2^64.
 #[non_exhaustive]

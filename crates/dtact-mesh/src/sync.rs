@@ -18,12 +18,20 @@ pub(crate) use loom::{
     sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence},
 };
 
+// Ownership, not synchronisation: the models share these as the shipped code does.
+pub(crate) use std::sync::{Arc, OnceLock};
+
 /// Lets the thread run that is between two steps which this one waits for.
 #[cfg(not(dtact_loom))]
 pub(crate) use std::thread::yield_now;
 
 #[cfg(dtact_loom)]
 pub(crate) use loom::thread::yield_now;
+
+/// Counters for people: no protocol depends on them, and loom would only be slowed down.
+pub(crate) mod counter {
+    pub(crate) use core::sync::atomic::{AtomicU64, Ordering};
+}
 
 #[cfg(dtact_loom)]
 use loom::sync as imp;

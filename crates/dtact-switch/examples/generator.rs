@@ -137,6 +137,10 @@ impl<T> Yielder<T> {
 }
 
 /// The fiber's first function: nothing unwinds out of it.
+///
+/// # Safety
+///
+/// - Entered by the first `resume` of a generator, whose message is its producer.
 unsafe extern "C" fn root<T>(first: Transfer) -> ! {
     // SAFETY: the first message is the body's place in the generator, which waits.
     let body = unsafe { (*first.message.cast::<Option<Body<T>>>()).take() };

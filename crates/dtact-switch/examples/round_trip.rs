@@ -16,6 +16,11 @@ const ROUND_TRIPS: u32 = 1_000_000;
 const RUNS: usize = 11;
 const STACK_WORDS: usize = 4096;
 
+/// Sends every message back, by the inline form.
+///
+/// # Safety
+///
+/// - Entered by a switch, on a fresh stack; each later switch resumes it where it stands.
 unsafe extern "C" fn echo_inline<S: ContextSwitcher>(first: Transfer) -> ! {
     let mut transfer = first;
     loop {
@@ -24,6 +29,11 @@ unsafe extern "C" fn echo_inline<S: ContextSwitcher>(first: Transfer) -> ! {
     }
 }
 
+/// Sends every message back, by the naked form.
+///
+/// # Safety
+///
+/// - Entered by a switch, on a fresh stack; each later switch resumes it where it stands.
 unsafe extern "C" fn echo_naked<S: ContextSwitcher>(first: Transfer) -> ! {
     let mut transfer = first;
     loop {

@@ -1,5 +1,7 @@
 //! In the steady state nothing is allocated: not to spawn, wake, yield, wait or join.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use std::{
@@ -51,7 +53,8 @@ async fn wake_by_waker() {
             return Poll::Ready(());
         }
         has_waited = true;
-        cx.waker().clone().wake();
+        let waker = cx.waker().clone();
+        waker.wake();
         Poll::Pending
     })
     .await;

@@ -1,5 +1,7 @@
 //! An idle runtime takes no time and wakes nobody.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use std::{fs, sync::mpsc, time::Duration};

@@ -1,5 +1,7 @@
 //! `#[dtact_init]` configures and starts the runtime of the process, and ends it after `main`.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use dtact::{Runtime, dtact_init, spawn};
 
 /// The attribute makes the one runtime of the process, so there is one test here.

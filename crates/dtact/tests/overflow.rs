@@ -2,6 +2,8 @@
 //!
 //! Each case runs in a child process; a control child does the same, less deep, and succeeds.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use std::{

@@ -1,5 +1,7 @@
 //! A panic stops at the fiber's root, is handed to the joiner, and harms nobody else.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use std::{
@@ -191,6 +193,10 @@ fn waiting_in_a_destructor_while_unwinding_blocks_the_thread_and_poisons_nobody(
     });
 }
 
+#[expect(
+    clippy::needless_collect,
+    reason = "all are spawned before the first is joined"
+)]
 #[test]
 fn many_fibers_panic_at_once_and_all_are_told_apart() {
     bounded(|| {

@@ -1,5 +1,7 @@
 //! Values go through spawn and join, with any number of workers and however many fibers.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use std::{
@@ -36,6 +38,10 @@ fn a_value_comes_back_through_spawn_and_join() {
     });
 }
 
+#[expect(
+    clippy::large_stack_arrays,
+    reason = "futures this large are the subject"
+)]
 #[test]
 fn zero_sized_and_huge_and_over_aligned_futures_run() {
     #[repr(align(256))]
@@ -92,6 +98,10 @@ fn a_future_of_each_size_of_cell_keeps_its_bytes() {
     });
 }
 
+#[expect(
+    clippy::needless_collect,
+    reason = "all are spawned before the first is joined"
+)]
 #[test]
 fn a_hundred_thousand_fibers_live_at_once_on_a_thousand_stacks() {
     bounded(|| {

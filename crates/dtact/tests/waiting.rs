@@ -1,5 +1,7 @@
 //! `wait` works wherever it is called, and what is suspended stays on its thread.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use std::{

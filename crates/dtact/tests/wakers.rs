@@ -1,6 +1,8 @@
 //! Wakers name a fiber by cell and generation: a stale one does nothing, whatever has become of
 //! the cell or the runtime.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 mod common;
 
 use std::{
@@ -126,7 +128,8 @@ fn wakers_outlive_their_runtime_and_its_successors() {
             wakers.push(stale_waker(&runtime));
             for waker in &wakers {
                 waker.wake_by_ref();
-                waker.clone().wake();
+                let copy = waker.clone();
+                copy.wake();
             }
             assert_eq!(runtime.spawn(async { 5 }).wait().unwrap(), 5);
         }

@@ -180,16 +180,15 @@ impl State {
         generation
     }
 
-    /// Begins a dispatch: the holder takes note of all wakes so far. Returns whether the fiber
-    /// was cancelled.
+    /// Begins a dispatch: the holder takes note of all wakes so far. Returns the generation, or
+    /// `None` where the fiber was cancelled.
     #[inline]
-    pub(crate) fn begin_poll(&self) -> bool {
-        let word = self.0.load(Ordering::Acquire);
-        if word & (NOTIFIED | CANCEL) == 0 {
-            return false;
+    pub(crate) fn begin_poll(&self) -> Option<u32> {
+        let mut word = self.0.load(Ordering::Acquire);
+        if word & (NOTIFIED | CANCEL) != 0 {
+            word = self.0.fetch_and(!NOTIFIED, Ordering::AcqRel);
         }
-        let word = self.0.fetch_and(!NOTIFIED, Ordering::AcqRel);
-        word & CANCEL != 0
+        (word & CANCEL == 0).then(|| generation_of(word))
     }
 
     /// Whether the fiber shall end. For its holder.

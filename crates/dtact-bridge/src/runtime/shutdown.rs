@@ -77,10 +77,7 @@ fn cancel_all(shared: &Shared) -> usize {
 
 /// All cells that were ever used.
 pub(crate) fn touched(shared: &Shared) -> impl Iterator<Item = CellIndex> {
-    CellClass::all().flat_map(|class| {
-        let first = u32::try_from(class.index()).map_or(u32::MAX, |class| class << 21);
-        (0..shared.cells.touched(class)).filter_map(move |slot| CellIndex::from_raw(first | slot))
-    })
+    CellClass::all().flat_map(|class| shared.cells.touched_cells(class))
 }
 
 fn join_threads(shared: &Shared) {

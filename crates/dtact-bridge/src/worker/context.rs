@@ -35,9 +35,10 @@ pub(crate) struct WorkerContext {
     pub(crate) yielded: Cell<bool>,
     pub(crate) cells: RefCell<CellCache>,
     pub(crate) stacks: RefCell<StackCache>,
-    /// The stack the loop stands on, and its size.
+    /// The stack the loop stands on, its size, and whether that is more than workers need.
     stack: Cell<Option<Stack>>,
     stack_bytes: Cell<usize>,
+    is_on_larger: Cell<bool>,
     /// The stack the loop will go on on when a fiber keeps the one above.
     pub(crate) spare: Cell<Option<Stack>>,
     /// What was left by the switch that is under way.
@@ -66,6 +67,7 @@ impl WorkerContext {
             stacks: RefCell::new(StackCache::new(STACKS_KEPT)),
             stack: Cell::new(None),
             stack_bytes: Cell::new(0),
+            is_on_larger: Cell::new(false),
             spare: Cell::new(None),
             left: Cell::new(Left::Nothing),
             left_stack: Cell::new(None),
@@ -92,6 +94,12 @@ impl WorkerContext {
     #[inline]
     pub(crate) fn stack_bytes(&self) -> usize {
         self.stack_bytes.get()
+    }
+
+    /// Whether the loop stands on a larger stack than workers need, taken for one fiber.
+    #[inline]
+    pub(crate) fn is_on_larger(&self) -> bool {
+        self.is_on_larger.get()
     }
 
     /// Runs `body` while this is the worker of the thread.

@@ -23,7 +23,8 @@ use crate::{
 /// Takes and dispatches fibers until the mesh is closed.
 pub(crate) fn run(context: &WorkerContext) {
     if let Some(raw) = context.first.take() {
-        dispatch_on_this_stack(context, raw);
+        dispatch_here(context, cell_of(context, raw), raw);
+        stacks::move_back(context);
     }
     while let Some(task) = take(context) {
         dispatch(context, task.raw());
@@ -63,15 +64,13 @@ fn take(context: &WorkerContext) -> Option<TaskIndex> {
 }
 
 /// Goes on with a fiber, where it stands or by a poll from the start.
+#[inline]
 fn dispatch(context: &WorkerContext, raw: u32) {
-    let cell = context
-        .shared
-        .cell(raw)
-        .expect("the mesh holds tasks of this pool only");
+    let cell = cell_of(context, raw);
     let header = cell.header();
     if header.suspension.get().is_some() {
         // It looks itself whether it was cancelled.
-        let _: bool = header.state.begin_poll();
+        let _: Option<u32> = header.state.begin_poll();
         // SAFETY: the loop calls this; nothing of value lies in its frames [bridge.W1]. The
         // fiber came out of this worker's pinned queue [bridge.W2].
         unsafe { suspension::resume(context, cell) }
@@ -79,25 +78,23 @@ fn dispatch(context: &WorkerContext, raw: u32) {
     if header.is_closure.get() && !stacks::prepare(context, cell, raw) {
         return;
     }
-    dispatch_on_this_stack(context, raw);
+    dispatch_here(context, cell, raw);
 }
 
 /// Polls a fiber on the stack the loop stands on.
-fn dispatch_on_this_stack(context: &WorkerContext, raw: u32) {
-    let cell = context
-        .shared
-        .cell(raw)
-        .expect("the mesh holds tasks of this pool only");
-    let header = cell.header();
-    let vtable = header.vtable.get().expect("set by spawn");
-    let fiber = name_of(context, cell, raw);
-    let waker = waker::of(fiber);
+#[inline]
+fn dispatch_here(context: &WorkerContext, cell: Cell, raw: u32) {
+    let state = &cell.header().state;
+    let vtable = cell.header().vtable.get().expect("set by spawn");
     loop {
-        if header.state.begin_poll() || context.shared.is_closing() {
+        let generation = state.begin_poll().filter(|_| !context.shared.is_closing());
+        let Some(generation) = generation else {
             // SAFETY: the fiber is held [bridge.S1] and not suspended inside its poll.
             unsafe { (vtable.cancel)(cell) };
             return finish(context, cell, raw);
-        }
+        };
+        let fiber = FiberRef::from_raw(context.shared.number(), raw, generation);
+        let waker = waker::of(fiber);
         context.fiber.set(Some(fiber));
         context.yielded.set(false);
         // SAFETY: the fiber is held [bridge.S1]; its body holds the future, as it has not ended.
@@ -106,14 +103,14 @@ fn dispatch_on_this_stack(context: &WorkerContext, raw: u32) {
         if has_ended {
             return finish(context, cell, raw);
         }
-        if context.yielded.replace(false) {
+        if context.yielded.get() {
             // It stays OWNED: by the queue, or, where nothing else is to be run, by this loop.
             if !context.worker.is_lone() {
                 return context.worker.push_yielded(task(raw));
             }
             continue;
         }
-        match header.state.park() {
+        match state.park() {
             Park::Parked => return,
             Park::Notified => return context.worker.push_yielded(task(raw)),
             Park::Cancelled => {}
@@ -122,13 +119,11 @@ fn dispatch_on_this_stack(context: &WorkerContext, raw: u32) {
 }
 
 #[inline]
-fn name_of(context: &WorkerContext, cell: Cell, raw: u32) -> FiberRef {
-    let index = CellIndex::from_raw(raw).expect("a cell's index has 24 bits");
-    FiberRef::new(
-        context.shared.number(),
-        index,
-        cell.header().state.generation(),
-    )
+fn cell_of(context: &WorkerContext, raw: u32) -> Cell {
+    context
+        .shared
+        .cell(raw)
+        .expect("the mesh holds tasks of this pool only")
 }
 
 fn task(raw: u32) -> TaskIndex {

@@ -159,7 +159,7 @@ fn begin_on_larger(context: &WorkerContext, raw: u32, floor: usize) -> bool {
 /// After a dispatch: leaves a stack that is larger than the worker's own.
 #[inline]
 pub(crate) fn move_back(context: &WorkerContext) {
-    if context.stack_bytes() > context.shared.stacks.default_bytes() {
+    if context.is_on_larger() {
         leave_larger(context);
     }
 }

@@ -71,11 +71,10 @@ impl Default for Parker {
 mod futex {
     //! The token as a futex word.
 
-    use core::{
-        sync::atomic::{AtomicU32, Ordering},
-        time::Duration,
-    };
+    use core::time::Duration;
     use std::time::Instant;
+
+    use crate::sync::{AtomicU32, Ordering};
 
     use rustix::thread::futex::{self, Flags, Timespec};
 

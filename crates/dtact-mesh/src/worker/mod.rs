@@ -22,13 +22,13 @@ pub use blocking::{Dormant, Replacement};
 pub use sleep::Parked;
 
 use core::{cell::Cell, fmt};
-use std::sync::Arc;
 
 use crate::{
     mesh::Mesh,
     pinned::Pinned,
     run_queue::{BATCH_MAX, CAPACITY, Owner},
     seat::Seat,
+    sync::Arc,
     task::{Links, TaskIndex, WorkerId, set_next},
 };
 

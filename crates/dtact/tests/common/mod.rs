@@ -1,6 +1,7 @@
 //! What the tests share: runtimes, bounded waits, and things that count.
 
 #![allow(dead_code, reason = "each test uses a part of it")]
+#![allow(clippy::print_stderr, reason = "a hung test says what it was doing")]
 
 use std::{
     panic,
@@ -19,7 +20,7 @@ use dtact::{Builder, Runtime};
 pub(crate) const WORKERS: [usize; 3] = [1, 2, 8];
 
 /// How long anything may take before it counts as hung.
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_mins(1);
 
 /// A builder with stackful suspension.
 pub(crate) fn stackful() -> Builder {
