@@ -30,8 +30,8 @@ use crate::{
 /// [`block_on`](crate::Runtime::block_on) around it, else the
 /// [global one](crate::Runtime::global).
 ///
-/// The fiber begins at once, whether its handle is awaited or not. Where it cannot be spawned, the handle
-/// says so: [`JoinError::NotSpawned`](crate::JoinError::NotSpawned).
+/// The fiber begins at once, whether its handle is awaited or not. Where it cannot be spawned, the
+/// handle says so: [`JoinError::NotSpawned`](crate::JoinError::NotSpawned).
 ///
 /// # Examples
 ///

@@ -8,7 +8,7 @@
 //! | run plain code that may wait at any depth | [`spawn_with_stack`] |
 //! | wait for a future from plain code | [`wait()`], or [`.wait()`](WaitExt::wait) on it |
 //! | let others run | [`yield_now`] |
-//! | configure the process's runtime | [`#[dtact_init]`](macro@dtact_init), [`Runtime::init_global`] |
+//! | configure the process's runtime | [`dtact_init`](macro@dtact_init) on `main` |
 //! | have a runtime of one's own | [`Builder`], [`Runtime`] |
 //!
 //! # What waits
@@ -33,3 +33,8 @@ pub use dtact_macros::dtact_init;
 
 #[doc(hidden)]
 pub mod __private;
+
+/// The program in the repository's README is one that runs.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
