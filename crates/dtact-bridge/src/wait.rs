@@ -25,6 +25,10 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Cancelled;
 
+/// Whether a panic unwinds in this build. Where it aborts, a cancelled fiber cannot be unwound: it
+/// goes on waiting, for what it waits for.
+const CAN_UNWIND: bool = cfg!(panic = "unwind");
+
 /// Drives a future to its end from code that is not `async`, and returns its output.
 ///
 /// What waits meanwhile depends on where it is called:
@@ -38,7 +42,9 @@ pub(crate) struct Cancelled;
 ///
 /// # Cancellation
 ///
-/// A fiber that is cancelled while it waits unwinds from here, so that its destructors run.
+/// A fiber that is cancelled while it waits unwinds from here, so that its destructors run. Where
+/// it catches that and waits again, it unwinds again. In a program built with `panic = "abort"`
+/// there is no unwinding: the fiber goes on until what it waits for is ready.
 ///
 /// # Examples
 ///
@@ -108,8 +114,8 @@ fn wait_in_fiber<F: Future>(
         };
         match suspension::suspend(context, fiber, reason) {
             Resumed::Woken => {}
-            Resumed::Cancelled => resume_unwind(Box::new(Cancelled)),
-            Resumed::NoStack => return wait_blocking(context, fiber, future),
+            Resumed::Cancelled if CAN_UNWIND => resume_unwind(Box::new(Cancelled)),
+            Resumed::Cancelled | Resumed::NoStack => return wait_blocking(context, fiber, future),
         }
     }
 }
@@ -129,7 +135,7 @@ fn wait_blocking<F: Future>(
                 return output;
             }
             let blocked = blocked.get_or_insert_with(|| Blocked::new(context, fiber, unpark));
-            if blocked.is_cancelled() && !panicking() {
+            if CAN_UNWIND && blocked.is_cancelled() && !panicking() {
                 resume_unwind(Box::new(Cancelled));
             }
             blocked.park();

@@ -105,7 +105,7 @@ fn dispatch_here(context: &WorkerContext, cell: Cell, raw: u32) {
         }
         if context.yielded.get() {
             // It stays OWNED: by the queue, or, where nothing else is to be run, by this loop.
-            if !context.worker.is_lone() {
+            if !context.worker.is_lone() || context.worker.is_surplus() {
                 return context.worker.push_yielded(task(raw));
             }
             continue;

@@ -10,15 +10,9 @@ use crate::{
     worker::{context::WorkerContext, dispatch, stacks, suspension},
 };
 
-/// What a worker's own thread needs: it only begins the loop, which stands on a pooled stack.
-const THREAD_STACK_BYTES: usize = 128 * 1024;
-
 /// Starts the thread of a worker.
 pub(crate) fn start(shared: &Arc<Shared>, id: WorkerId) -> io::Result<()> {
-    let mut builder = Thread::new().name(format!("dtact-worker-{}", id.index()));
-    if !cfg!(miri) {
-        builder = builder.stack_size(THREAD_STACK_BYTES);
-    }
+    let builder = Thread::new().name(format!("dtact-worker-{}", id.index()));
     let worker_shared = Arc::clone(shared);
     // Under the lock, so that a shutdown finds every thread that was started before it looked.
     let mut threads = lock(&shared.threads);
