@@ -1,7 +1,7 @@
 //! Dtact beside tokio: the same work, in one run, interleaved.
 //!
 //! ```text
-//! cargo run --release -p benches -- [--workers N] [--rounds N] [--only NAME] [--once RUNTIME]
+//! cargo xtask bench [--workers N] [--rounds N] [--only NAME] [--once RUNTIME] [--write]
 //! ```
 //!
 //! A round runs every workload on every runtime, one after the other, in an order that turns with
@@ -12,18 +12,22 @@
 //! What this does not show: many cores, real input and output, tails of latency.
 //!
 //! `--once RUNTIME` runs the chosen workloads once on one runtime, for `valgrind` and profilers.
+//! `--write` puts the table into `docs/benchmarks.md`.
 
 mod contestant;
+mod page;
 mod report;
 mod workload;
 
-use std::{env, process::ExitCode};
+use std::{env, path::Path, process::ExitCode};
 
 use contestant::Contestant;
 use report::Table;
 use workload::Workload;
 
-const USAGE: &str = "usage: benches [--workers N] [--rounds N] [--only NAME] [--once RUNTIME]";
+const USAGE: &str = "\
+usage: cargo xtask bench [--workers N] [--rounds N] [--only NAME] [--once RUNTIME] [--write]";
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/benchmarks.md");
 const ROUNDS_DEFAULT: usize = 11;
 
 /// What the command line asks for.
@@ -32,6 +36,7 @@ struct Options {
     rounds: usize,
     only: Option<String>,
     once: Option<String>,
+    is_written: bool,
 }
 
 #[expect(
@@ -75,8 +80,15 @@ fn main() -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
-    let table = measure(&chosen, options.workers, options.rounds);
-    println!("{}", table.to_markdown());
+    let table = measure(&chosen, options.workers, options.rounds).to_markdown();
+    println!("{table}");
+    if options.is_written {
+        let circumstances = page::circumstances(options.workers, options.rounds);
+        if let Err(error) = page::write(Path::new(PAGE), &format!("{circumstances}\n\n{table}")) {
+            eprintln!("the page was not written: {error}");
+            return ExitCode::FAILURE;
+        }
+    }
     ExitCode::SUCCESS
 }
 
@@ -114,6 +126,7 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
         rounds: ROUNDS_DEFAULT,
         only: None,
         once: None,
+        is_written: false,
     };
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
@@ -122,6 +135,7 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
             "--rounds" => options.rounds = number(&value()?)?,
             "--only" => options.only = Some(value()?),
             "--once" => options.once = Some(value()?),
+            "--write" => options.is_written = true,
             _ => return Err(format!("{arg} is not an option")),
         }
     }

@@ -86,6 +86,9 @@ where
 /// `size` is a number of bytes or a text such as `"256K"`. It is a floor: where the workers'
 /// own stacks are larger, the fiber runs on one of those.
 ///
+/// With stackful suspension, a closure fiber begins where a stack is free to be kept; while all
+/// are out ([`Builder::stacks`](crate::Builder::stacks)) it waits for one.
+///
 /// Where it cannot be spawned, or `size` is not a size, the handle says so.
 ///
 /// # Examples

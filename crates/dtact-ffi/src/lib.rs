@@ -1,1 +1,66 @@
-//! placeholder
+//! The C ABI of Dtact: what `include/dtact.h` declares, and nothing else.
+//!
+//! The header is the documentation for its callers; here is how its promises are kept.
+//!
+//! ```text
+//!   C caller ──▶ dtact_…  (builder, runtime, fiber, version)
+//!                   │
+//!                   ▼
+//!               boundary   catches panics, turns errors into statuses, keeps the message
+//!                   │
+//!                   ▼
+//!          table ── dtact  the facade crate; the table holds its join handles
+//!                   │
+//!                   ▼
+//!                 task     the callback, its environment and its finalizer, in the fiber
+//! ```
+//!
+//! # Map
+//!
+//! | module | owns |
+//! | --- | --- |
+//! | `status` | the numbers of the ABI and their texts |
+//! | `error` | what went wrong, with its details; each error has a status |
+//! | `boundary` | the line that no panic crosses, and the last message of each thread |
+//! | `table` | what a `dtact_handle_t` names |
+//! | `task` | a callback on its way to a fiber, and its finalizer |
+//! | `builder`, `runtime`, `fiber`, `version` | the exported functions |
+//!
+//! # Invariants
+//!
+//! - [ffi.B1] Nothing unwinds out of an exported function: each runs its body inside
+//!   `boundary::enter`, or has a body that cannot panic.
+//! - [ffi.B2] No frame of C is unwound by a cancellation. The runtime cancels a waiting fiber by
+//!   unwinding from the wait; every wait of this crate is `boundary::interruptible`, which catches
+//!   that directly above, with no frame of C in between, and turns it into a status.
+//! - [ffi.N1] What is exported is named `dtact_…`, which no other library has a claim to.
+//! - [ffi.P1] Pointers from C are checked for null and otherwise trusted, as the header says.
+
+#![deny(unsafe_code)]
+
+mod boundary;
+mod builder;
+mod error;
+mod fiber;
+mod runtime;
+mod status;
+mod table;
+mod task;
+mod version;
+
+pub use crate::{
+    boundary::dtact_last_error_message,
+    builder::{
+        DtactBuilder, dtact_builder_free, dtact_builder_new, dtact_builder_set_fibers,
+        dtact_builder_set_stack_bytes, dtact_builder_set_stacks, dtact_builder_set_workers,
+    },
+    fiber::{
+        dtact_fiber_cancel, dtact_fiber_detach, dtact_fiber_is_finished, dtact_fiber_join,
+        dtact_fiber_spawn, dtact_fiber_yield,
+    },
+    runtime::{DtactRuntime, dtact_runtime_free, dtact_runtime_shutdown, dtact_runtime_start},
+    status::{DtactStatus, dtact_status_message},
+    table::DtactHandle,
+    task::{DtactCallback, DtactFinalizer},
+    version::dtact_version,
+};

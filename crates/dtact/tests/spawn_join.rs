@@ -145,6 +145,7 @@ fn a_hundred_thousand_fibers_live_at_once_on_a_thousand_stacks() {
             .filter(|fiber| fiber.suspended_on().is_some());
         assert!(suspended.count() > 900);
         assert_eq!(runtime.metrics().finished, 0);
+        assert!(runtime.metrics().starved > 40_000, "the others wait for a stack to begin on");
         drop(open);
         let sum: u64 = futures
             .into_iter()
@@ -153,6 +154,7 @@ fn a_hundred_thousand_fibers_live_at_once_on_a_thousand_stacks() {
             .sum();
         assert_eq!(sum, 2 * (0..50_000).sum::<u64>());
         assert!(runtime.metrics().stacks_live_max <= 1_000);
+        assert_eq!(runtime.metrics().starved, 0);
         assert_eq!(
             runtime.metrics().blocked_waits,
             0,

@@ -23,6 +23,9 @@ pub struct Metrics {
     /// Times a thread was blocked in [`wait`](crate::wait()) because the fiber could not be
     /// suspended.
     pub blocked_waits: u64,
+    /// Closure fibers that wait for a stack to begin on, because all are out. Where this stays
+    /// above zero and nothing ends, raise [`Builder::stacks`](crate::Builder::stacks).
+    pub starved: u32,
     /// Stacks out of the pool now: those of suspended fibers, those on which workers stand, and
     /// those which workers keep ready.
     pub stacks_live: u32,
@@ -95,6 +98,7 @@ impl Shared {
     pub(crate) fn metrics(&self) -> Metrics {
         let stacks = self.stacks.metrics();
         let mut metrics = Metrics {
+            starved: self.starved_count.load(Ordering::Relaxed),
             stacks_live: stacks.live,
             stacks_live_max: stacks.live_max,
             ..Metrics::default()

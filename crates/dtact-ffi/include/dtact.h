@@ -1,0 +1,306 @@
+/*
+ * dtact.h: fibers for C and C++.
+ *
+ * A fiber is a call that can be suspended in its depth: while it waits, its thread runs others.
+ * A runtime owns worker threads and the memory of the fibers that run on them.
+ *
+ *     dtact_runtime_start --> dtact_fiber_spawn --> dtact_fiber_join --> dtact_runtime_free
+ *
+ * C11 and C++17. Link with -ldtact_ffi.
+ *
+ * Status. Most calls return a dtact_status_t: DTACT_OK, or why not. dtact_last_error_message()
+ * says it in words. A call that fails writes nothing to where its result would go.
+ *
+ * Threads. Every function may be called on any thread, in a fiber or outside of one, unless its
+ * own comment says otherwise. A fiber stays on the thread on which it first waited.
+ *
+ * Waiting. dtact_fiber_join() and dtact_fiber_yield() may suspend the calling fiber; other fibers
+ * then run on the same thread, and change its thread-local variables and `errno`. So whoever
+ * spawns fibers promises that none of them waits
+ *   - while it holds a lock that another fiber of the same runtime may want;
+ *   - while a thread-local variable points into its stack;
+ *   - inside the initialiser of a thread-local variable, or inside a signal handler;
+ *   - inside a catch block of C++, or a destructor that an exception runs;
+ * and that nobody jumps out of a fiber with longjmp(), or ends its thread with pthread_exit() or
+ * pthread_cancel().
+ *
+ * Cancelling is cooperative. A cancelled fiber that has not begun never does. One that has is told
+ * by DTACT_CANCELLED, from the wait it is in and from each that would have to wait after it: it
+ * then cleans up and returns. No frame of C or C++ is ever unwound by the library.
+ */
+#ifndef DTACT_H
+#define DTACT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** @name Version */
+/**@{*/
+
+#define DTACT_VERSION_MAJOR 0
+#define DTACT_VERSION_MINOR 1
+#define DTACT_VERSION_PATCH 0
+
+/** The version of this header, to be compared with dtact_version(). */
+#define DTACT_VERSION \
+    ((uint32_t)DTACT_VERSION_MAJOR << 16 | (uint32_t)DTACT_VERSION_MINOR << 8 | \
+     (uint32_t)DTACT_VERSION_PATCH)
+
+/**
+ * The version of the library: major, minor and patch, 8 bits each from bit 16 downwards.
+ *
+ * Never suspends, never fails.
+ */
+uint32_t dtact_version(void);
+
+/**@}*/
+
+/** @name Status */
+/**@{*/
+
+/** What a call came to: one of the numbers below. They never change; later versions add some. */
+typedef int32_t dtact_status_t;
+
+enum {
+    /** It succeeded. */
+    DTACT_OK = 0,
+    /** An argument is null or out of range. */
+    DTACT_INVALID_ARGUMENT = 1,
+    /** All fibers, stacks or memory there may be are in use. */
+    DTACT_EXHAUSTED = 2,
+    /** The runtime is shutting down, or has. */
+    DTACT_SHUT_DOWN = 3,
+    /** Reserved: no function of this version returns it. */
+    DTACT_ALREADY_STARTED = 4,
+    /** Reserved: no function of this version returns it. */
+    DTACT_NOT_STARTED = 5,
+    /** The calling fiber is cancelled: it shall clean up and return. */
+    DTACT_CANCELLED = 6,
+    /** Rust code panicked: in the joined fiber, or, which is a defect of it, in the library. */
+    DTACT_PANICKED = 7,
+    /** The handle names no fiber, or no longer does. */
+    DTACT_STALE_HANDLE = 8,
+    /** The time was over first. */
+    DTACT_TIMED_OUT = 9,
+    /** The handle is being joined by somebody else. */
+    DTACT_BUSY = 10,
+    /** The joined fiber was cancelled before it began. */
+    DTACT_FIBER_CANCELLED = 11,
+    /** Not from here: a finalizer must not wait. */
+    DTACT_NOT_ALLOWED = 12,
+    /** The operating system refused a thread. */
+    DTACT_SYSTEM = 13
+};
+
+/**
+ * The text of a status: never null, also for numbers that are none.
+ *
+ * Never suspends. The text is static.
+ */
+const char *dtact_status_message(dtact_status_t status);
+
+/**
+ * What the last call that failed on this thread had to say: never null, empty if none failed.
+ *
+ * Never suspends. The text is the library's, and valid until the next failing call on the same
+ * thread or the end of the thread. Where a fiber waits, others may fail on its thread meanwhile:
+ * read it before the next wait.
+ */
+const char *dtact_last_error_message(void);
+
+/**@}*/
+
+/** @name Configuration
+ *
+ * A builder is used by one thread at a time. Its values are checked when a runtime is started.
+ */
+/**@{*/
+
+/** How a runtime is to be. */
+typedef struct dtact_builder_t dtact_builder_t;
+
+/**
+ * A builder with the defaults, or null if it could not be had.
+ *
+ * Never suspends. It is the caller's, who frees it with dtact_builder_free().
+ */
+dtact_builder_t *dtact_builder_new(void);
+
+/** Frees a builder. Null is allowed. Never suspends. Runtimes started from it stay as they are. */
+void dtact_builder_free(dtact_builder_t *builder);
+
+/**
+ * How many fibers run at a time: the number of worker threads, at least 1. Default: the CPUs that
+ * the process may use. Never suspends.
+ */
+dtact_status_t dtact_builder_set_workers(dtact_builder_t *builder, size_t count);
+
+/**
+ * How many fibers there may be at a time: 1 to 2097152. Default: 1048576. They take memory when
+ * they are first used. An ended fiber counts until its handle is joined or detached. Never
+ * suspends.
+ */
+dtact_status_t dtact_builder_set_fibers(dtact_builder_t *builder, uint32_t count);
+
+/**
+ * How large the stacks are on which fibers run, in bytes: 16 KiB to 8 MiB, rounded up to a power
+ * of two. Default: 2 MiB. Only touched pages take memory. Never suspends.
+ */
+dtact_status_t dtact_builder_set_stack_bytes(dtact_builder_t *builder, size_t bytes);
+
+/**
+ * How many stacks there may be at a time: at least two for each worker. Default: 16384. A fiber
+ * keeps one while it runs or waits; where there is none left, waiting blocks a thread instead.
+ * Never suspends.
+ */
+dtact_status_t dtact_builder_set_stacks(dtact_builder_t *builder, uint32_t count);
+
+/**@}*/
+
+/** @name Runtime */
+/**@{*/
+
+/** Worker threads, and the memory of the fibers that run on them. */
+typedef struct dtact_runtime_t dtact_runtime_t;
+
+/**
+ * Starts a runtime and writes it to `*out`. There can be several.
+ *
+ * `builder` stays the caller's; null means the defaults. The runtime is the caller's, who frees it
+ * with dtact_runtime_free(). By this call the caller promises what is said under "Waiting" above.
+ *
+ * Never suspends.
+ *
+ * DTACT_INVALID_ARGUMENT: `out` is null, or a setting is out of its range or asks for more than
+ * the operating system gives. DTACT_EXHAUSTED: 256 runtimes are alive. DTACT_SYSTEM: the
+ * operating system refused a thread.
+ */
+dtact_status_t dtact_runtime_start(const dtact_builder_t *builder, dtact_runtime_t **out);
+
+/**
+ * Ends a runtime, but for its memory: no fiber can be spawned any more, all there are get
+ * cancelled, and, when they have ended, the worker threads do. It waits for that, at most
+ * `deadline_ms` milliseconds. Once ended, calling it again does nothing.
+ *
+ * It blocks the calling thread and never suspends. In a fiber of the same runtime it begins the
+ * shutdown and returns DTACT_OK at once.
+ *
+ * DTACT_INVALID_ARGUMENT: `runtime` is null. DTACT_TIMED_OUT: fibers have not ended, because they
+ * neither wait nor return. They go on; a later call goes on with the shutdown.
+ */
+dtact_status_t dtact_runtime_shutdown(const dtact_runtime_t *runtime, uint64_t deadline_ms);
+
+/**
+ * Ends a runtime as dtact_runtime_shutdown() does, however long that takes, and frees it. Null is
+ * allowed. If the last shutdown timed out, it returns at once, and leaves the fibers that have
+ * not ended, their threads and the runtime's memory to the end of the process.
+ *
+ * It blocks the calling thread and never suspends; in a fiber of the same runtime it returns at
+ * once. Nobody may use `runtime` during this call or after it. Handles may outlive it: what ended
+ * fibers returned can still be joined.
+ */
+void dtact_runtime_free(dtact_runtime_t *runtime);
+
+/**@}*/
+
+/** @name Fibers */
+/**@{*/
+
+/**
+ * The name of a fiber; 0 names none. Handles are numbers: they can be copied, and a handle that
+ * was joined or detached is found out, however late. Each handle has to be joined or detached
+ * once, or the memory of its fiber stays.
+ */
+typedef uint64_t dtact_handle_t;
+
+/** What a fiber runs. No C++ exception may leave it: that ends the process. */
+typedef void *(*dtact_callback_t)(void *env);
+
+/**
+ * What is called when `env` is no longer used by the library. It must not wait: dtact_fiber_join()
+ * and dtact_fiber_yield() return DTACT_NOT_ALLOWED in it. No C++ exception may leave it.
+ */
+typedef void (*dtact_finalizer_t)(void *env);
+
+/**
+ * Spawns a fiber that calls `callback(env)`, on any worker thread, on a stack of at least
+ * `stack_bytes` bytes, or of the runtime's own size if that is 0. Writes its handle to `*out`; if
+ * `out` is null, the fiber is detached. The fiber may begin, and end, before this returns.
+ *
+ * `env` is the library's from this call on, whatever the call returns. `finalizer(env)`, unless it
+ * is null, is called exactly once: in the fiber, when the callback has returned and before
+ * anybody who joins it goes on; or on any thread, if the fiber is cancelled before it began; or
+ * in this call, if it fails. A finalizer that frees `env` leaves no part of it for the result.
+ *
+ * Because a wait can be cut short by cancellation, `env` should not lie on the stack of a fiber
+ * that may be cancelled: what waits on it could return before the new fiber has ended.
+ *
+ * Never suspends.
+ *
+ * DTACT_INVALID_ARGUMENT: `runtime` or `callback` is null, or `stack_bytes` more than 8 MiB.
+ * DTACT_EXHAUSTED: as many fibers are alive as may be. DTACT_SHUT_DOWN: the runtime is ending.
+ */
+dtact_status_t dtact_fiber_spawn(const dtact_runtime_t *runtime, dtact_callback_t callback,
+                                 void *env, dtact_finalizer_t finalizer, size_t stack_bytes,
+                                 dtact_handle_t *out);
+
+/**
+ * Waits for a fiber to end and writes what its callback returned to `*result`, unless `result` is
+ * null. The handle is used up by every outcome but these: DTACT_CANCELLED, DTACT_BUSY and
+ * DTACT_NOT_ALLOWED.
+ *
+ * In a fiber it suspends the fiber; elsewhere it blocks the thread. A fiber that joins itself
+ * waits until it is cancelled.
+ *
+ * DTACT_CANCELLED: the calling fiber was cancelled while it waited, or before; the other one goes
+ * on, and its handle stays valid. DTACT_FIBER_CANCELLED: the other fiber was cancelled before it
+ * began. (One that had begun returns as ever, and its result says what it makes of it.)
+ * DTACT_PANICKED: its callback is in Rust and panicked. DTACT_STALE_HANDLE: it was joined or
+ * detached before. DTACT_BUSY: somebody else is joining it. DTACT_NOT_ALLOWED: in a finalizer.
+ */
+dtact_status_t dtact_fiber_join(dtact_handle_t handle, void **result);
+
+/**
+ * Gives a handle up. The fiber goes on; what its callback returns is ignored.
+ *
+ * Never suspends. DTACT_STALE_HANDLE, DTACT_BUSY: as above.
+ */
+dtact_status_t dtact_fiber_detach(dtact_handle_t handle);
+
+/**
+ * Asks a fiber to end: see "Cancelling" above. The handle stays valid and has to be joined or
+ * detached all the same. It may be called while somebody joins the fiber. For a fiber that has
+ * ended it does nothing.
+ *
+ * Never suspends. DTACT_STALE_HANDLE: as above.
+ */
+dtact_status_t dtact_fiber_cancel(dtact_handle_t handle);
+
+/**
+ * Writes to `*out` whether a fiber has ended, in whichever way. The handle stays valid.
+ *
+ * Never suspends. DTACT_INVALID_ARGUMENT: `out` is null. DTACT_STALE_HANDLE: as above.
+ */
+dtact_status_t dtact_fiber_is_finished(dtact_handle_t handle, bool *out);
+
+/**
+ * Lets the other fibers of the worker thread run, then goes on; outside of a fiber it returns at
+ * once.
+ *
+ * It suspends the fiber. DTACT_CANCELLED: the calling fiber is cancelled. DTACT_NOT_ALLOWED: in a
+ * finalizer.
+ */
+dtact_status_t dtact_fiber_yield(void);
+
+/**@}*/
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* DTACT_H */

@@ -1,0 +1,235 @@
+//! The line between C and Rust: no panic crosses it, and errors become statuses.
+//!
+//! It keeps the message of the last failure of each thread.
+
+#![allow(unsafe_code, reason = "exports a symbol")]
+
+use core::{
+    any::Any,
+    cell::{Cell, RefCell},
+    ffi::{CStr, c_char},
+    future::Future,
+    mem::ManuallyDrop,
+    panic::AssertUnwindSafe,
+};
+use std::{ffi::CString, panic::catch_unwind};
+
+use crate::{error::Error, status::DtactStatus};
+
+thread_local! {
+    /// The message of the last failure on this thread.
+    ///
+    /// It is borrowed only within a function of this module, never across a switch.
+    static MESSAGE: RefCell<Option<CString>> = const { RefCell::new(None) };
+    /// A finalizer runs on this thread.
+    ///
+    /// It stays with the thread, not with the fiber: a finalizer is refused every wait, so that
+    /// no other fiber runs here until it is over.
+    static IN_FINALIZER: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs the body of an exported function [ffi.B1].
+pub(crate) fn enter(body: impl FnOnce() -> Result<(), Error>) -> DtactStatus {
+    match caught(body) {
+        Ok(()) => DtactStatus::Ok,
+        Err(error) => {
+            let status = error.status();
+            record(&error);
+            status
+        }
+    }
+}
+
+/// The same for a function that has a value to return: on failure it is the one given.
+pub(crate) fn enter_or<T>(otherwise: T, body: impl FnOnce() -> Result<T, Error>) -> T {
+    caught(body).unwrap_or_else(|error| {
+        record(&error);
+        otherwise
+    })
+}
+
+fn caught<T>(body: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    // Unwind safe: what is shared behind the boundary is behind locks that are never left with
+    // half of a change, or in the runtime, which catches panics itself.
+    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|payload| {
+        let message = message_of(&*payload)
+            .unwrap_or("of unknown kind")
+            .to_owned();
+        discard(payload);
+        Err(Error::Panicked(message))
+    })
+}
+
+/// Waits for a future: the fiber, or, outside of one, the thread. A cancellation of the fiber
+/// comes out as an error, and not as unwinding [ffi.B2].
+///
+/// # Errors
+///
+/// [`Error::Cancelled`] if the calling fiber is cancelled and the future not ready, and
+/// [`Error::InFinalizer`].
+pub(crate) fn interruptible<F: Future>(future: F) -> Result<F::Output, Error> {
+    may_wait()?;
+    catch_unwind(AssertUnwindSafe(|| dtact::wait(future))).map_err(|payload| {
+        // The futures that come here are this crate's, and panic with a message if at all; the
+        // payload of a cancellation is private to the runtime and has none.
+        let error = match message_of(&*payload) {
+            Some(message) => Error::Panicked(message.to_owned()),
+            None => Error::Cancelled,
+        };
+        discard(payload);
+        error
+    })
+}
+
+/// Whether the caller is allowed to wait at all.
+///
+/// # Errors
+///
+/// [`Error::InFinalizer`].
+pub(crate) fn may_wait() -> Result<(), Error> {
+    if IN_FINALIZER.get() {
+        return Err(Error::InFinalizer);
+    }
+    Ok(())
+}
+
+/// Runs a finalizer: it is refused to wait, and its panic ends here.
+pub(crate) fn finalize(body: impl FnOnce()) {
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            IN_FINALIZER.set(self.0);
+        }
+    }
+    let restore = Restore(IN_FINALIZER.replace(true));
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(body)) {
+        discard(payload);
+    }
+    drop(restore);
+}
+
+fn message_of(payload: &(dyn Any + Send)) -> Option<&str> {
+    payload
+        .downcast_ref::<&'static str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+}
+
+/// Drops a payload. If its destructor panics, and that with anything but a message, the second
+/// payload is left alone: it could go on like that for ever.
+fn discard(payload: Box<dyn Any + Send>) {
+    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload)))
+        && message_of(&*second).is_none()
+    {
+        let _ = ManuallyDrop::new(second);
+    }
+}
+
+fn record(error: &Error) {
+    let mut text = error.to_string().into_bytes();
+    // The message of a panic can contain anything.
+    text.retain(|byte| *byte != 0);
+    let text = CString::new(text).unwrap_or_default();
+    // A thread that is ending has its thread-locals no more, and nobody to read the message.
+    let _: Result<(), _> = MESSAGE.try_with(|message| *message.borrow_mut() = Some(text));
+}
+
+/// The message of the last call that failed on this thread: never null, empty where none has.
+///
+/// It is the library's, and valid until the next failing call on the same thread.
+///
+/// # Examples
+///
+/// ```
+/// use std::{ffi::CStr, ptr};
+///
+/// use dtact_ffi::{DtactStatus, dtact_last_error_message, dtact_fiber_join};
+///
+/// // SAFETY: a result is not asked for.
+/// let status = unsafe { dtact_fiber_join(0, ptr::null_mut()) };
+/// assert_eq!(status, DtactStatus::StaleHandle);
+/// // SAFETY: it is valid until the next call that fails.
+/// let message = unsafe { CStr::from_ptr(dtact_last_error_message()) };
+/// assert_eq!(message, c"the handle is 0, which names no fiber");
+/// ```
+// The name is this library's alone [ffi.N1].
+#[unsafe(no_mangle)]
+pub extern "C" fn dtact_last_error_message() -> *const c_char {
+    const NONE: &CStr = c"";
+    MESSAGE
+        .try_with(|message| {
+            // Borrowed elsewhere only while it is replaced, and that calls nothing.
+            message
+                .try_borrow()
+                .ok()
+                .and_then(|message| message.as_ref().map(|text| text.as_ptr()))
+        })
+        .ok()
+        .flatten()
+        .unwrap_or(NONE.as_ptr())
+}
+
+#[cfg(test)]
+mod tests {
+    use core::ffi::CStr;
+    use std::{panic::panic_any, thread};
+
+    use super::{dtact_last_error_message, enter, finalize, interruptible};
+    use crate::{error::Error, status::DtactStatus};
+
+    fn message() -> String {
+        let text = dtact_last_error_message();
+        // SAFETY: it is valid until the next failure on this thread.
+        let text = unsafe { CStr::from_ptr(text) };
+        text.to_str().expect("messages are UTF-8").to_owned()
+    }
+
+    #[test]
+    fn a_panic_becomes_a_status_with_its_message() {
+        let status = enter(|| panic!("wro\0ng"));
+        assert_eq!(status, DtactStatus::Panicked);
+        assert_eq!(message(), "Rust code panicked: wrong");
+    }
+
+    #[test]
+    fn a_payload_whose_destructor_panics_does_no_harm() {
+        struct Bomb;
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                panic!("in the destructor of a payload");
+            }
+        }
+        let status = enter(|| panic_any(Bomb));
+        assert_eq!(status, DtactStatus::Panicked);
+        assert_eq!(message(), "Rust code panicked: of unknown kind");
+    }
+
+    #[test]
+    fn each_thread_has_its_own_message() {
+        assert_eq!(message(), "");
+        assert_eq!(enter(|| Err(Error::Cancelled)), DtactStatus::Cancelled);
+        thread::spawn(|| assert_eq!(message(), ""))
+            .join()
+            .expect("no message there");
+        assert_ne!(message(), "");
+    }
+
+    #[test]
+    fn success_leaves_the_message_alone() {
+        assert_eq!(
+            enter(|| Err(Error::Null("out"))),
+            DtactStatus::InvalidArgument
+        );
+        assert_eq!(enter(|| Ok(())), DtactStatus::Ok);
+        assert_eq!(message(), "`out` is null: pass a pointer");
+    }
+
+    #[test]
+    fn a_wait_is_refused_in_a_finalizer_and_allowed_after_it() {
+        let mut refused = false;
+        finalize(|| refused = matches!(interruptible(async {}), Err(Error::InFinalizer)));
+        assert!(refused);
+        finalize(|| panic!("in a finalizer"));
+        assert!(interruptible(async {}).is_ok());
+    }
+}

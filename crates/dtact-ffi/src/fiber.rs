@@ -1,0 +1,295 @@
+//! Fibers: spawning a callback, and what can be done to it by its handle.
+
+#![allow(unsafe_code, reason = "takes pointers from C")]
+
+use core::{
+    ffi::c_void,
+    future::{Future as _, poll_fn},
+    pin::Pin,
+    task::{Context, Poll},
+};
+use std::sync::Mutex;
+
+use dtact::{JoinHandle, yield_now};
+
+use crate::{
+    boundary,
+    error::Error,
+    runtime::DtactRuntime,
+    status::DtactStatus,
+    table::{DtactHandle, Refused, Table, lock},
+    task::{DtactCallback, DtactFinalizer, Environment, Returned, Task},
+};
+
+/// The fibers that have a handle on the side of C.
+static FIBERS: Mutex<Table<JoinHandle<Returned>>> = Mutex::new(Table::new());
+
+/// Spawns a fiber that calls `callback(env)`, and writes its handle to `out`; where that is null,
+/// the fiber is detached. Whatever comes of it, `finalizer(env)` is called once [ffi.K1].
+///
+/// # Safety
+///
+/// - `runtime` is null, or came from [`dtact_runtime_start`](crate::dtact_runtime_start) and is
+///   not freed before this returns.
+/// - `callback` can be called with `env` once, on any thread, and what it returns may be used by
+///   whoever joins. No exception of C++ leaves it.
+/// - `finalizer`, if there is one, can be called with `env` once after that, or instead of that,
+///   on any thread. No exception of C++ leaves it.
+/// - `out` is null or can be written.
+// The name is this library's alone [ffi.N1].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dtact_fiber_spawn(
+    runtime: *const DtactRuntime,
+    callback: Option<DtactCallback>,
+    env: *mut c_void,
+    finalizer: Option<DtactFinalizer>,
+    stack_bytes: usize,
+    out: *mut DtactHandle,
+) -> DtactStatus {
+    boundary::enter(|| {
+        // SAFETY: as the caller promises.
+        let environment = unsafe { Environment::new(env, finalizer) };
+        // SAFETY: as the caller promises.
+        let this = unsafe { runtime.as_ref() }.ok_or(Error::Null("runtime"))?;
+        let callback = callback.ok_or(Error::Null("callback"))?;
+        // SAFETY: as the caller promises.
+        let task = unsafe { Task::new(callback, environment) };
+        // A floor of one byte leaves the size to the runtime.
+        let floor = stack_bytes.max(1);
+        let handle = this
+            .runtime
+            .try_spawn_with_stack(floor, move || task.run())
+            .map_err(|refused| Error::Spawn(refused.error))?;
+        if out.is_null() {
+            drop(handle);
+        } else {
+            let handle = lock(&FIBERS).insert(handle);
+            // SAFETY: not null, and writable as the caller promises.
+            unsafe { out.write(handle) };
+        }
+        Ok(())
+    })
+}
+
+/// Waits for a fiber to end, and writes what its callback returned to `result`, unless that is
+/// null.
+///
+/// # Safety
+///
+/// - `result` is null or can be written.
+// The name is this library's alone [ffi.N1].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dtact_fiber_join(
+    handle: DtactHandle,
+    result: *mut *mut c_void,
+) -> DtactStatus {
+    boundary::enter(|| {
+        // First, so that a join which cannot be does not keep others from theirs for a moment.
+        boundary::may_wait()?;
+        let claim = Claim::new(handle)?;
+        let returned = boundary::interruptible(poll_fn(|cx| claim.poll(cx)))??;
+        if !result.is_null() {
+            // SAFETY: not null, and writable as the caller promises.
+            unsafe { result.write(returned.0) };
+        }
+        Ok(())
+    })
+}
+
+/// Gives up the handle of a fiber, which goes on.
+// The name is this library's alone [ffi.N1].
+#[unsafe(no_mangle)]
+pub extern "C" fn dtact_fiber_detach(handle: DtactHandle) -> DtactStatus {
+    boundary::enter(|| {
+        let removed = lock(&FIBERS).remove(handle);
+        // Dropped here, and not under the lock: it may be the last of its runtime.
+        drop(removed.map_err(refused(handle))?);
+        Ok(())
+    })
+}
+
+/// Asks a fiber to end. The handle stays.
+// The name is this library's alone [ffi.N1].
+#[unsafe(no_mangle)]
+pub extern "C" fn dtact_fiber_cancel(handle: DtactHandle) -> DtactStatus {
+    boundary::enter(|| {
+        lock(&FIBERS)
+            .get(handle)
+            .map_err(refused(handle))
+            .map(|fiber| fiber.abort())
+    })
+}
+
+/// Writes to `out` whether a fiber has ended, in whichever way.
+///
+/// # Safety
+///
+/// - `out` is null or can be written.
+// The name is this library's alone [ffi.N1].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dtact_fiber_is_finished(
+    handle: DtactHandle,
+    out: *mut bool,
+) -> DtactStatus {
+    boundary::enter(|| {
+        if out.is_null() {
+            return Err(Error::Null("out"));
+        }
+        let is_finished = lock(&FIBERS)
+            .get(handle)
+            .map_err(refused(handle))?
+            .is_finished();
+        // SAFETY: not null, and writable as the caller promises.
+        unsafe { out.write(is_finished) };
+        Ok(())
+    })
+}
+
+/// Lets the other fibers of the worker run. Outside of a fiber it returns at once.
+// The name is this library's alone [ffi.N1].
+#[unsafe(no_mangle)]
+pub extern "C" fn dtact_fiber_yield() -> DtactStatus {
+    boundary::enter(|| boundary::interruptible(yield_now()))
+}
+
+fn refused(handle: DtactHandle) -> impl Fn(Refused) -> Error {
+    move |refused| match refused {
+        Refused::Stale => Error::StaleHandle(handle),
+        Refused::Claimed => Error::Busy(handle),
+    }
+}
+
+/// The right to join a fiber: one at a time has it [ffi.T2]. The handle stays in the table, so
+/// that the fiber can be cancelled meanwhile; and stays valid where the wait is cut short.
+struct Claim(DtactHandle);
+
+impl Claim {
+    fn new(handle: DtactHandle) -> Result<Self, Error> {
+        lock(&FIBERS).claim(handle).map_err(refused(handle))?;
+        Ok(Self(handle))
+    }
+
+    /// Looks whether the fiber has ended; if so, the handle names nothing any more.
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<Returned, Error>> {
+        let mut fibers = lock(&FIBERS);
+        let polled = match fibers.get(self.0) {
+            Ok(fiber) => Pin::new(fiber).poll(cx),
+            Err(error) => return Poll::Ready(Err(refused(self.0)(error))),
+        };
+        let spent = polled.is_ready().then(|| fibers.remove_claimed(self.0));
+        drop(fibers);
+        drop(spent);
+        polled.map_err(Error::Join)
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        // Nothing where the entry is gone: its handle is never given out again [ffi.T1].
+        lock(&FIBERS).release(self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::{
+        ffi::{CStr, c_void},
+        ptr,
+        sync::atomic::{AtomicU32, Ordering},
+    };
+
+    use crate::{
+        DtactRuntime, DtactStatus, dtact_builder_free, dtact_builder_new, dtact_builder_set_fibers,
+        dtact_builder_set_stack_bytes, dtact_builder_set_stacks, dtact_builder_set_workers,
+        dtact_fiber_join, dtact_fiber_spawn, dtact_last_error_message, dtact_runtime_free,
+        dtact_runtime_start,
+    };
+
+    struct Env {
+        finalized_count: AtomicU32,
+    }
+
+    unsafe extern "C-unwind" fn returns(env: *mut c_void) -> *mut c_void {
+        env
+    }
+
+    unsafe extern "C-unwind" fn panics(_env: *mut c_void) -> *mut c_void {
+        panic!("in a callback")
+    }
+
+    unsafe extern "C-unwind" fn finalize(env: *mut c_void) {
+        // SAFETY: the tests pass an `Env` that outlives the fiber.
+        let env = unsafe { &*env.cast::<Env>() };
+        env.finalized_count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    unsafe extern "C-unwind" fn finalize_and_panic(env: *mut c_void) {
+        // SAFETY: as this function's own contract.
+        unsafe { finalize(env) };
+        panic!("in a finalizer")
+    }
+
+    fn started() -> *mut DtactRuntime {
+        let builder = dtact_builder_new();
+        // SAFETY: a builder just made.
+        let status = unsafe { dtact_builder_set_workers(builder, 1) };
+        assert_eq!(status, DtactStatus::Ok);
+        // SAFETY: as above.
+        let status = unsafe { dtact_builder_set_fibers(builder, 4) };
+        assert_eq!(status, DtactStatus::Ok);
+        // SAFETY: as above.
+        let status = unsafe { dtact_builder_set_stack_bytes(builder, 1 << 16) };
+        assert_eq!(status, DtactStatus::Ok);
+        // SAFETY: as above.
+        let status = unsafe { dtact_builder_set_stacks(builder, 8) };
+        assert_eq!(status, DtactStatus::Ok);
+        let mut runtime = ptr::null_mut();
+        // SAFETY: as above, and `runtime` can be written.
+        let status = unsafe { dtact_runtime_start(builder, &raw mut runtime) };
+        assert_eq!(status, DtactStatus::Ok);
+        // SAFETY: it is not used again.
+        unsafe { dtact_builder_free(builder) };
+        runtime
+    }
+
+    /// Spawns and joins a fiber, and returns how often the finalizer ran.
+    fn joined(
+        callback: crate::DtactCallback,
+        finalizer: crate::DtactFinalizer,
+    ) -> (DtactStatus, u32) {
+        let runtime = started();
+        let env = Env {
+            finalized_count: AtomicU32::new(0),
+        };
+        let env_pointer = (&raw const env).cast_mut().cast();
+        let finalizer = Some(finalizer);
+        let mut handle = 0;
+        let out = &raw mut handle;
+        // SAFETY: the runtime is there, and `env` until the fiber has been joined.
+        let status =
+            unsafe { dtact_fiber_spawn(runtime, Some(callback), env_pointer, finalizer, 0, out) };
+        assert_eq!(status, DtactStatus::Ok);
+        // SAFETY: the result is not asked for.
+        let status = unsafe { dtact_fiber_join(handle, ptr::null_mut()) };
+        // SAFETY: it is not used again.
+        unsafe { dtact_runtime_free(runtime) };
+        (status, env.finalized_count.load(Ordering::Relaxed))
+    }
+
+    #[test]
+    fn a_panic_of_a_callback_becomes_a_status_and_the_finalizer_runs() {
+        assert_eq!(joined(panics, finalize), (DtactStatus::Panicked, 1));
+        // SAFETY: it is valid until the next failure on this thread.
+        let message = unsafe { CStr::from_ptr(dtact_last_error_message()) };
+        assert_eq!(message, c"the fiber panicked: in a callback");
+    }
+
+    #[test]
+    fn a_panic_of_a_finalizer_ends_there() {
+        assert_eq!(joined(returns, finalize_and_panic), (DtactStatus::Ok, 1));
+        assert_eq!(
+            joined(panics, finalize_and_panic),
+            (DtactStatus::Panicked, 1)
+        );
+    }
+}

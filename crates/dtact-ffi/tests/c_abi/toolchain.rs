@@ -1,0 +1,143 @@
+//! The C compiler, and running what it made, each for a bounded time.
+
+use std::{
+    env, fs,
+    io::Read as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+/// Far more than any program needs on a busy machine.
+const TIME_MAX: Duration = Duration::from_mins(1);
+
+/// What the standard library needs beside itself when it is linked by a C compiler.
+const NATIVE_LIBS: [&str; 6] = ["-lgcc_s", "-lutil", "-lrt", "-lpthread", "-lm", "-ldl"];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Linked {
+    Statically,
+    Dynamically,
+}
+
+/// How a program ended, and what it wrote.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// `None`: by a signal.
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+pub(crate) fn crate_dir() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Where cargo puts the libraries: beside the test that depends on them.
+pub(crate) fn library(name: &str) -> PathBuf {
+    let test = env::current_exe().expect("a test knows where it is");
+    let path = test.with_file_name(name);
+    assert!(
+        path.exists(),
+        "{} is not there: `cargo test -p dtact-ffi` builds it, with the `crate-type`s of the crate",
+        path.display()
+    );
+    path
+}
+
+/// Compiles a program of `tests/`, with every warning an error.
+pub(crate) fn compile(source: &str, linked: Linked) -> PathBuf {
+    let is_cpp = Path::new(source)
+        .extension()
+        .is_some_and(|extension| extension == "cpp");
+    let (variable, default, standard) = if is_cpp {
+        ("CXX", "c++", "-std=c++17")
+    } else {
+        ("CC", "cc", "-std=c11")
+    };
+    let out_dir = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    fs::create_dir_all(out_dir).expect("the folder for the programs");
+    let program = out_dir.join(format!("{}-{linked:?}", source.replace(['/', '.'], "-")));
+    let compiler = env::var_os(variable).unwrap_or_else(|| default.into());
+    let mut command = Command::new(&compiler);
+    command
+        .args([standard, "-O1", "-g", "-pthread"])
+        .args([
+            "-Wall",
+            "-Wextra",
+            "-Wpedantic",
+            "-Wshadow",
+            "-Wundef",
+            "-Werror",
+        ])
+        .arg("-I")
+        .arg(crate_dir().join("include"))
+        .arg(crate_dir().join("tests").join(source))
+        .arg("-o")
+        .arg(&program);
+    if !is_cpp {
+        command.arg("-Wstrict-prototypes");
+    }
+    match linked {
+        Linked::Statically => {
+            command.arg(library("libdtact_ffi.a")).args(NATIVE_LIBS);
+        }
+        Linked::Dynamically => {
+            let library = library("libdtact_ffi.so");
+            let dir = library.parent().expect("it lies in a folder");
+            command.arg(&library).arg("-Xlinker").arg("-rpath");
+            command.arg("-Xlinker").arg(dir);
+        }
+    }
+    let ended = run(&mut command);
+    assert_eq!(ended.code, Some(0), "compiling {source}:\n{}", ended.stderr);
+    assert_eq!(ended.stderr, "", "compiling {source}");
+    program
+}
+
+/// Runs a command to its end, and kills it if it takes too long.
+pub(crate) fn run(command: &mut Command) -> Ended {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| panic!("{command:?} could not be started: {error}"));
+    let mut stdout = child.stdout.take().expect("it was piped");
+    let mut stderr = child.stderr.take().expect("it was piped");
+    let (is_over, over) = mpsc::channel::<()>();
+    let watchdog = thread::spawn(move || watch(child, &over));
+    let errors = thread::spawn(move || {
+        let mut text = Vec::new();
+        stderr.read_to_end(&mut text).map(|_| text)
+    });
+    let mut text = Vec::new();
+    stdout
+        .read_to_end(&mut text)
+        .expect("its output can be read");
+    let errors = errors.join().expect("the reader does not panic");
+    drop(is_over);
+    let (mut child, was_killed) = watchdog.join().expect("the watchdog does not panic");
+    let code = child.wait().expect("it can be waited for").code();
+    let ended = Ended {
+        code,
+        stdout: String::from_utf8_lossy(&text).into_owned(),
+        stderr: String::from_utf8_lossy(&errors.expect("its errors can be read")).into_owned(),
+    };
+    assert!(
+        !was_killed,
+        "{command:?} was not over in {TIME_MAX:?}: {ended:?}"
+    );
+    ended
+}
+
+/// Waits until the output has ended, or kills the program. Returns whether it was killed.
+fn watch(mut child: Child, over: &mpsc::Receiver<()>) -> (Child, bool) {
+    let is_late = over.recv_timeout(TIME_MAX) == Err(mpsc::RecvTimeoutError::Timeout);
+    if is_late {
+        child.kill().expect("a child can be killed");
+    }
+    (child, is_late)
+}
