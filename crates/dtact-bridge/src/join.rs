@@ -222,17 +222,18 @@ fn register(cell: Cell, waker: &Waker) -> bool {
             waker.wake_by_ref();
             false
         }
-        (JoinSlot::Mine, _) => {
-            // The slot is the handle's [bridge.S3].
-            let old = header.join_slot.take();
+        (JoinSlot::Mine, had_waker) => {
+            // SAFETY: the slot is the handle's [bridge.S3], and a waker was left in it.
+            let old = had_waker.then(|| unsafe { cell.empty_join_slot() });
             let same = old.filter(|old| old.will_wake(waker));
-            header
-                .join_slot
-                .set(Some(same.unwrap_or_else(|| waker.clone())));
+            let waker = same.unwrap_or_else(|| waker.clone());
+            // SAFETY: the slot is the handle's [bridge.S3], and empty.
+            unsafe { cell.fill_join_slot(waker) };
             if header.state.set_join_waker() {
                 return false;
             }
-            drop(header.join_slot.take());
+            // SAFETY: the fiber has ended without it: it is the handle's still, and just filled.
+            drop(unsafe { cell.empty_join_slot() });
             true
         }
     }
@@ -245,9 +246,9 @@ impl<T> Drop for JoinHandle<T> {
         };
         let is_done = with_cell(fiber, |_, _, cell| {
             let header = cell.header();
-            if let (JoinSlot::Mine, _) = header.state.take_join_slot() {
-                // The slot is the handle's [bridge.S3].
-                drop(header.join_slot.take());
+            if header.state.take_join_slot() == (JoinSlot::Mine, true) {
+                // SAFETY: the slot is the handle's [bridge.S3], and a waker was left in it.
+                drop(unsafe { cell.empty_join_slot() });
             }
             if header.state.detach() == Detach::Detached {
                 return false;

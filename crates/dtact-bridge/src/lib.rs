@@ -41,12 +41,22 @@ mod worker;
 #[cfg(not(dtact_loom))]
 mod yield_now;
 
-// The models need the two protocols alone; nothing else is made of loom's types.
+// The models need the protocols alone; nothing else is made of loom's types.
 #[cfg(all(test, dtact_loom))]
 mod models;
 #[cfg(dtact_loom)]
+#[path = "runtime/starved.rs"]
+mod starved;
+#[cfg(dtact_loom)]
 #[path = "fiber/state.rs"]
 mod state;
+
+/// What the memory of a runtime could not do; part of [`BuildError`].
+#[cfg(not(dtact_loom))]
+pub use dtact_arena::ArenaError;
+/// What the workers of a runtime cannot be; part of [`BuildError`].
+#[cfg(not(dtact_loom))]
+pub use dtact_mesh::MeshError;
 
 #[cfg(not(dtact_loom))]
 pub use crate::{
@@ -60,6 +70,6 @@ pub use crate::{
         stack_size::IntoStackSize,
     },
     spawn::{spawn, spawn_with_stack, try_spawn},
-    wait::{WaitExt, wait},
+    wait::{WaitExt, is_cancellation, wait},
     yield_now::{YieldNow, yield_now},
 };

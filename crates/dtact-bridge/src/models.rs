@@ -1,5 +1,5 @@
-//! Loom models of the two protocols of this crate: the state word of a fiber, and the registry of
-//! runtimes. They run the code itself, on loom's atomics.
+//! Loom models of the protocols of this crate: the state word of a fiber, the registry of runtimes,
+//! and the fibers that wait for a stack. They run the code itself, on loom's atomics.
 
 #![allow(
     unsafe_code,
@@ -10,13 +10,14 @@ use loom::{
     cell::UnsafeCell,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicU32, Ordering},
     },
     thread,
 };
 
 use crate::{
     registry::Slot,
+    starved::Starved,
     state::{Detach, Finish, JoinSlot, Park, State, Wake},
 };
 
@@ -334,5 +335,56 @@ fn a_runtime_is_freed_when_nobody_looks_at_it() {
         looker.join().expect("its assertions hold");
         slot.vacate(5);
         assert_eq!(slot.claim(), Some(5));
+    });
+}
+
+/// A pool of stacks, as a number.
+struct Pool(AtomicU32);
+
+impl Pool {
+    fn take(&self) -> bool {
+        let mut free = self.0.load(Ordering::Relaxed);
+        while free > 0 {
+            match self
+                .0
+                .compare_exchange(free, free - 1, Ordering::Relaxed, Ordering::Relaxed)
+            {
+                Ok(_) => return true,
+                Err(now) => free = now,
+            }
+        }
+        false
+    }
+
+    fn give_back(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_starved_fiber_begins_when_a_stack_is_given_back() {
+    loom::model(|| {
+        let shared = Arc::new((Pool(AtomicU32::new(0)), Starved::new()));
+        let giver = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let (pool, starved) = &*shared;
+                pool.give_back();
+                starved.is_waiting_after_give_back() && starved.pop().is_some()
+            })
+        };
+        let (pool, starved) = &*shared;
+        let task = dtact_mesh::TaskIndex::from_raw(1).expect("a small number");
+        let mut begun_here = pool.take();
+        if !begun_here {
+            starved.add(task);
+            begun_here = pool.take() && starved.pop().is_some();
+        }
+        let begun_there = giver.join().expect("it does not panic");
+        assert!(
+            begun_here ^ begun_there,
+            "it begins once: {begun_here}, {begun_there}"
+        );
+        assert_eq!(starved.count(), 0);
     });
 }

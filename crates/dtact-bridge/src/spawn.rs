@@ -50,6 +50,19 @@ use crate::{
 /// assert_eq!(sum, 385);
 /// # Ok::<(), dtact_bridge::BuildError>(())
 /// ```
+/// What is not `Send` stays on its thread: the compiler refuses to spawn it.
+///
+/// ```compile_fail,E0277
+/// dtact_bridge::spawn(async {
+///     let shared = std::rc::Rc::new(1);
+///     dtact_bridge::yield_now().await;
+///     drop(shared);
+/// });
+/// ```
+///
+/// ```compile_fail,E0277
+/// dtact_bridge::spawn(async { std::rc::Rc::new(1) });
+/// ```
 pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
@@ -239,10 +252,15 @@ where
 #[inline]
 fn place<F: Future>(shared: &Shared, plan: Plan, future: F) -> Result<FiberRef, TrySpawnError<F>> {
     let refused = |error, rejected| Err(TrySpawnError { error, rejected });
+    let context = context::current_of(shared);
+    // A worker's own need not be counted: the fiber that spawns is one that the shutdown waits for.
+    let spawning = match context {
+        Some(_) => None,
+        None => shared.begin_spawning(),
+    };
     if shared.is_closing() {
         return refused(SpawnError::ShutDown, future);
     }
-    let context = context::current_of(shared);
     let index = match context {
         Some(context) => context.cells.borrow_mut().take(&shared.cells, plan.class),
         None => shared.cells.take(plan.class),
@@ -263,6 +281,7 @@ fn place<F: Future>(shared: &Shared, plan: Plan, future: F) -> Result<FiberRef, 
             shared.mesh.inject(task_of(index));
         }
     }
+    drop(spawning);
     Ok(FiberRef::new(shared.number(), index, generation))
 }
 

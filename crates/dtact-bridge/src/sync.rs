@@ -3,14 +3,17 @@
 
 #[cfg(dtact_loom)]
 pub(crate) use loom::{
-    sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence},
+    sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering, fence},
+    },
     thread::yield_now,
 };
 
 #[cfg(not(dtact_loom))]
 pub(crate) use std::{
     sync::{
-        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock,
         atomic::{
             AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering, fence,
         },
@@ -20,3 +23,11 @@ pub(crate) use std::{
         current as current_thread, panicking, yield_now,
     },
 };
+
+/// Locks. A panic of another thread under the lock is no reason to stop: nothing under the locks of
+/// this crate is left half done.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}

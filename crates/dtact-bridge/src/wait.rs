@@ -25,6 +25,15 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Cancelled;
 
+/// Whether this is the payload with which a cancelled fiber unwinds from [`wait`].
+///
+/// For code that catches panics at a boundary which unwinding must not cross, such as one to C:
+/// it should end the fiber soon.
+#[must_use]
+pub fn is_cancellation(payload: &(dyn core::any::Any + Send)) -> bool {
+    payload.is::<Cancelled>()
+}
+
 /// Whether a panic unwinds in this build. Where it aborts, a cancelled fiber cannot be unwound: it
 /// goes on waiting, for what it waits for.
 const CAN_UNWIND: bool = cfg!(panic = "unwind");
@@ -95,9 +104,7 @@ fn wait_in_fiber<F: Future>(
     fiber: FiberRef,
     mut future: Pin<&mut F>,
 ) -> F::Output {
-    // While the thread panics the standard library counts that for the thread, not for the fiber:
-    // others must not run on it.
-    if !context.shared.is_stackful || panicking() {
+    if !context.can_suspend() {
         return wait_blocking(context, fiber, future);
     }
     let waker = waker::of(fiber);
@@ -135,7 +142,7 @@ fn wait_blocking<F: Future>(
                 return output;
             }
             let blocked = blocked.get_or_insert_with(|| Blocked::new(context, fiber, unpark));
-            if CAN_UNWIND && blocked.is_cancelled() && !panicking() {
+            if CAN_UNWIND && !context.is_ending() && blocked.is_cancelled() && !panicking() {
                 resume_unwind(Box::new(Cancelled));
             }
             blocked.park();

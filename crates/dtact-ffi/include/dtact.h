@@ -176,9 +176,8 @@ typedef struct dtact_runtime_t dtact_runtime_t;
  *
  * Never suspends.
  *
- * DTACT_INVALID_ARGUMENT: `out` is null, or a setting is out of its range or asks for more than
- * the operating system gives. DTACT_EXHAUSTED: 256 runtimes are alive. DTACT_SYSTEM: the
- * operating system refused a thread.
+ * DTACT_INVALID_ARGUMENT: `out` is null, or a setting is out of its range. DTACT_EXHAUSTED: 256
+ * runtimes are alive. DTACT_SYSTEM: the operating system refused memory or a thread.
  */
 dtact_status_t dtact_runtime_start(const dtact_builder_t *builder, dtact_runtime_t **out);
 

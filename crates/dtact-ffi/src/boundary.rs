@@ -70,11 +70,14 @@ fn caught<T>(body: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
 pub(crate) fn interruptible<F: Future>(future: F) -> Result<F::Output, Error> {
     may_wait()?;
     catch_unwind(AssertUnwindSafe(|| dtact::wait(future))).map_err(|payload| {
-        // The futures that come here are this crate's, and panic with a message if at all; the
-        // payload of a cancellation is private to the runtime and has none.
-        let error = match message_of(&*payload) {
-            Some(message) => Error::Panicked(message.to_owned()),
-            None => Error::Cancelled,
+        let error = if dtact::is_cancellation(&*payload) {
+            Error::Cancelled
+        } else {
+            Error::Panicked(
+                message_of(&*payload)
+                    .unwrap_or("of unknown kind")
+                    .to_owned(),
+            )
         };
         discard(payload);
         error

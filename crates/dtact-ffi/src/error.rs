@@ -2,7 +2,7 @@
 
 use core::fmt;
 
-use dtact::{BuildError, JoinError, ShutdownError, SpawnError};
+use dtact::{ArenaError, BuildError, JoinError, ShutdownError, SpawnError};
 
 use crate::status::DtactStatus;
 
@@ -52,7 +52,7 @@ impl Error {
 fn of_build(error: &BuildError) -> DtactStatus {
     match error {
         BuildError::TooManyRuntimes => DtactStatus::Exhausted,
-        BuildError::Thread(_) => DtactStatus::System,
+        BuildError::Thread(_) | BuildError::Arena(ArenaError::Os { .. }) => DtactStatus::System,
         _ => DtactStatus::InvalidArgument,
     }
 }

@@ -237,10 +237,10 @@ impl Owner {
         into.len()
     }
 
-    /// Takes half of `victim`, at most [`BATCH_MAX`]: one to run, the others into this ring.
+    /// Takes half of `victim`, at most `most`: one to run, the others into this ring.
     ///
     /// Gives the task and how many more came with it. `None`: the victim's ring is empty.
-    pub(crate) fn steal(&self, victim: &RunQueue) -> Option<(TaskIndex, u64)> {
+    pub(crate) fn steal(&self, victim: &RunQueue, most: usize) -> Option<(TaskIndex, u64)> {
         let tail = self.tail();
         loop {
             let victim_head = victim.head.load(Ordering::Acquire);
@@ -250,7 +250,7 @@ impl Owner {
             if length == 0 {
                 return None;
             }
-            let half = length.div_ceil(2).min(BATCH_MAX as u64);
+            let half = length.div_ceil(2).min(most as u64);
             let count = 1 + self.free(half - 1);
             let first = victim.slot(victim_head).load(Ordering::Relaxed);
             for offset in 1..count {

@@ -25,9 +25,10 @@ pub use dtact_bridge::WaitExt as DtactWaitExt;
 /// Another name of [`wait()`].
 pub use dtact_bridge::wait as dtact_wait;
 pub use dtact_bridge::{
-    BuildError, Builder, Dump, FiberDump, FiberStatus, InitError, IntoStackSize, JoinError,
-    JoinHandle, Metrics, ParseStackSizeError, Runtime, ShutdownError, SpawnError, TrySpawnError,
-    WaitExt, YieldNow, spawn, spawn_with_stack, try_spawn, wait, yield_now,
+    ArenaError, BuildError, Builder, Dump, FiberDump, FiberStatus, InitError, IntoStackSize,
+    JoinError, JoinHandle, MeshError, Metrics, ParseStackSizeError, Runtime, ShutdownError,
+    SpawnError, TrySpawnError, WaitExt, YieldNow, is_cancellation, spawn, spawn_with_stack,
+    try_spawn, wait, yield_now,
 };
 pub use dtact_macros::dtact_init;
 

@@ -7,7 +7,10 @@ mod common;
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     future::poll_fn,
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    sync::{
+        Arc, Barrier,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
     task::Poll,
 };
 
@@ -84,6 +87,20 @@ fn spawn_wake_yield_wait_and_join_allocate_nothing() {
     bounded(|| {
         for workers in [1, 2] {
             let runtime = stackful().workers(workers).build().unwrap();
+            // Each of the workers has started once as many fibers as there are meet: a thread that
+            // starts allocates.
+            let meeting = Arc::new(Barrier::new(workers));
+            let fibers: [_; 2] = core::array::from_fn(|index| {
+                let meeting = meeting.clone();
+                runtime.spawn(async move {
+                    if index < workers {
+                        meeting.wait();
+                    }
+                })
+            });
+            for fiber in fibers {
+                fiber.wait().unwrap();
+            }
             runtime.spawn(work(2_000)).wait().unwrap();
             let measured = runtime.spawn(async {
                 COUNT.store(0, Ordering::SeqCst);

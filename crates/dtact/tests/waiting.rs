@@ -127,6 +127,109 @@ fn wait_in_a_destructor_works() {
 }
 
 #[test]
+fn wait_in_the_destructor_of_a_cancelled_future_works() {
+    struct Waits(async_channel::Sender<u32>);
+    impl Drop for Waits {
+        fn drop(&mut self) {
+            let other = spawn(async {
+                yield_now().await;
+                4
+            });
+            let value = wait(other).unwrap();
+            self.0.try_send(value).unwrap();
+        }
+    }
+    bounded(|| {
+        each_runtime(|runtime| {
+            let (sender, receiver) = async_channel::bounded(2);
+            let (kept, returned) = (Waits(sender.clone()), Waits(sender));
+            let (started, begun) = async_channel::bounded(1);
+            let parked = runtime.spawn(async move {
+                let _kept = kept;
+                started.send(()).await.unwrap();
+                pending::<()>().await;
+            });
+            begun.recv().wait().unwrap();
+            parked.abort();
+            assert_eq!(receiver.recv().wait().unwrap(), 4);
+            assert!(parked.wait().unwrap_err().is_cancelled());
+            // And of a value that nobody joins.
+            drop(runtime.spawn(async move { returned }));
+            assert_eq!(receiver.recv().wait().unwrap(), 4);
+        });
+    });
+}
+
+#[test]
+fn a_fiber_queued_behind_a_long_one_runs_although_all_others_yield_for_ever() {
+    bounded(|| {
+        for builder in [Builder::new(), stackful()] {
+            for yielders in [1, 3] {
+                let runtime = builder.clone().workers(2).stack("64K").build().unwrap();
+                let stop = Arc::new(AtomicUsize::new(0));
+                for index in 0..yielders {
+                    let stop = stop.clone();
+                    if index % 2 == 0 {
+                        drop(runtime.spawn(async move {
+                            while stop.load(Ordering::Relaxed) == 0 {
+                                yield_now().await;
+                            }
+                        }));
+                    } else {
+                        drop(runtime.spawn_with_stack("64K", move || {
+                            while stop.load(Ordering::Relaxed) == 0 {
+                                wait(yield_now());
+                            }
+                        }));
+                    }
+                }
+                // It spawns a fiber into its own queue, and then hogs its worker until that one
+                // has run elsewhere.
+                let ran = Arc::new(AtomicUsize::new(0));
+                let long = runtime.spawn(async move {
+                    let set = ran.clone();
+                    let queued = spawn(async move { set.store(1, Ordering::Relaxed) });
+                    while ran.load(Ordering::Relaxed) == 0 {
+                        std::hint::spin_loop();
+                    }
+                    queued.await.unwrap();
+                });
+                long.wait().unwrap();
+                stop.store(1, Ordering::Relaxed);
+            }
+        }
+    });
+}
+
+#[test]
+fn a_fiber_that_yields_for_ever_without_a_stack_to_spare_can_be_cancelled() {
+    bounded(|| {
+        let runtime = stackful()
+            .workers(1)
+            .stacks(2)
+            .stack("64K")
+            .build()
+            .unwrap();
+        let (open, gate) = async_channel::bounded::<()>(1);
+        let kept = runtime.spawn(async move { gate.recv().wait().is_err() });
+        let yielding = runtime.spawn(async {
+            loop {
+                wait(yield_now());
+            }
+        });
+        common::until("one keeps a stack", || {
+            let metrics = runtime.metrics();
+            metrics.stackful_suspensions + metrics.blocked_waits >= 1
+        });
+        yielding.abort();
+        let outcome: Result<(), _> = yielding.wait();
+        assert!(outcome.unwrap_err().is_cancelled());
+        drop(open);
+        assert!(kept.wait().unwrap());
+    });
+}
+
+#[test]
 fn without_the_acknowledgement_blocked_threads_are_replaced() {
     bounded(|| {
         for workers in [1, 2] {

@@ -22,7 +22,12 @@
 pub(crate) mod body;
 pub(crate) mod state;
 
-use core::{cell::Cell as StdCell, mem::offset_of, ptr::NonNull, task::Waker};
+use core::{
+    cell::{Cell as StdCell, UnsafeCell},
+    mem::{MaybeUninit, offset_of},
+    ptr::NonNull,
+    task::Waker,
+};
 
 use crate::{
     sync::{AtomicU8, AtomicU16},
@@ -37,7 +42,7 @@ pub(crate) struct Header {
     pub(crate) state: State,
     pub(crate) vtable: StdCell<Option<&'static VTable>>,
     pub(crate) suspension: StdCell<Option<NonNull<Suspension>>>,
-    pub(crate) join_slot: StdCell<Option<Waker>>,
+    join_slot: UnsafeCell<MaybeUninit<Waker>>,
     pub(crate) link: dtact_mesh::Link,
     pub(crate) home: AtomicU16,
     pub(crate) outcome: AtomicU8,
@@ -46,7 +51,8 @@ pub(crate) struct Header {
 }
 
 const _: () = assert!(size_of::<Header>() == BODY_OFFSET);
-// Zeroed memory is a free cell: each `Option` around a pointer is `None`, the state is 0.
+// Zeroed memory is a free cell: the state is 0, each `Option` of a reference or `NonNull` is
+// `None`, which the language promises for these, and the join slot is not looked at.
 const _: () = assert!(size_of::<Option<&'static VTable>>() == 8);
 const _: () = assert!(offset_of!(Header, state) == 0);
 
@@ -100,6 +106,29 @@ impl Cell {
     pub(crate) const fn body(self) -> NonNull<u8> {
         // SAFETY: every cell is larger than its header.
         unsafe { self.0.cast::<u8>().add(BODY_OFFSET) }
+    }
+
+    /// Puts a waker into the join slot.
+    ///
+    /// # Safety
+    ///
+    /// - The caller owns the slot [bridge.S3], which is empty.
+    pub(crate) unsafe fn fill_join_slot(self, waker: Waker) {
+        // SAFETY: nobody else looks at the slot while it is the caller's.
+        let slot = unsafe { &mut *self.header().join_slot.get() };
+        slot.write(waker);
+    }
+
+    /// Takes the waker out of the join slot.
+    ///
+    /// # Safety
+    ///
+    /// - The caller owns the slot [bridge.S3], which holds a waker; it is empty afterwards.
+    pub(crate) unsafe fn empty_join_slot(self) -> Waker {
+        // SAFETY: nobody else looks at the slot while it is the caller's.
+        let slot = unsafe { &*self.header().join_slot.get() };
+        // SAFETY: it holds a waker, which is not read again.
+        unsafe { slot.assume_init_read() }
     }
 
     /// How the fiber ended. For whoever owns the outcome [bridge.S2].

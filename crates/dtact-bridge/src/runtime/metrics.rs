@@ -98,7 +98,7 @@ impl Shared {
     pub(crate) fn metrics(&self) -> Metrics {
         let stacks = self.stacks.metrics();
         let mut metrics = Metrics {
-            starved: self.starved_count.load(Ordering::Relaxed),
+            starved: self.starved.count(),
             stacks_live: stacks.live,
             stacks_live_max: stacks.live_max,
             ..Metrics::default()

@@ -6,6 +6,7 @@ pub(crate) mod metrics;
 pub(crate) mod shared;
 pub(crate) mod shutdown;
 pub(crate) mod stack_size;
+pub(crate) mod starved;
 
 pub(crate) use shared::Shared;
 

@@ -5,8 +5,6 @@
     reason = "turns indices into cells, and owns itself through the registry"
 )]
 
-use std::collections::VecDeque;
-
 use dtact_arena::{CellIndex, CellPool, StackPool};
 use dtact_mesh::{Config, Link, Links, Mesh, TaskIndex, WorkerId};
 
@@ -16,10 +14,10 @@ use crate::{
     fiber::{Cell, state::Wake},
     fiber_ref::FiberRef,
     registry::RUNTIMES,
-    runtime::{config::Builder, metrics::Counters, shutdown},
+    runtime::{config::Builder, metrics::Counters, shutdown, starved::Starved},
     sync::{
-        Arc, AtomicBool, AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering, PoisonError,
-        ThreadHandle,
+        Arc, AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, ThreadHandle, fence, lock,
+        yield_now,
     },
     worker::{context::WorkerContext, thread},
 };
@@ -42,8 +40,9 @@ pub(crate) struct Shared {
     /// No fiber begins any more, and every dispatch is a cancellation.
     is_closing: AtomicBool,
     /// Closure fibers that wait for a stack to begin on.
-    pub(crate) starved: Mutex<VecDeque<TaskIndex>>,
-    pub(crate) starved_count: AtomicU32,
+    pub(crate) starved: Starved,
+    /// How many threads that are no workers are spawning at this moment.
+    spawning: AtomicU32,
     /// The threads that are blocked in `wait`, to be woken when their fibers are cancelled.
     blocked: Mutex<Vec<(FiberRef, Arc<Unpark>)>>,
     pub(crate) threads: Mutex<Vec<ThreadHandle<()>>>,
@@ -55,6 +54,16 @@ pub(crate) struct Shared {
     pub(crate) generation_next: AtomicU32,
     /// A shutdown ran out of time: threads and memory stay.
     pub(crate) gave_up: AtomicBool,
+}
+
+/// A thread that is no worker is spawning.
+pub(crate) struct Spawning<'runtime>(&'runtime AtomicU32);
+
+impl Drop for Spawning<'_> {
+    fn drop(&mut self) {
+        // Release: pairs with the load in `begin_closing`.
+        self.0.fetch_sub(1, Ordering::Release);
+    }
 }
 
 /// The link words of the mesh are fields of the cells, in the line that is in the cache anyway.
@@ -80,12 +89,6 @@ fn cell_at(cells: &CellPool, raw: u32) -> Option<Cell> {
 
 pub(crate) fn task_of(cell: CellIndex) -> TaskIndex {
     TaskIndex::from_raw(cell.raw()).expect("a cell's index has 24 bits")
-}
-
-/// Locks; a panic of another thread under the lock is no reason to stop: nothing under these
-/// locks is left half done.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Checks the configuration, and only then starts the workers.
@@ -122,8 +125,8 @@ pub(crate) fn start(
         mesh,
         is_stackful: builder.is_stackful && !cfg!(miri),
         is_closing: AtomicBool::new(false),
-        starved: Mutex::new(VecDeque::new()),
-        starved_count: AtomicU32::new(0),
+        starved: Starved::new(),
+        spawning: AtomicU32::new(0),
         blocked: Mutex::new(Vec::new()),
         threads: Mutex::new(Vec::new()),
         counters: (0..=threads_max).map(|_| Counters::default()).collect(),
@@ -159,8 +162,27 @@ impl Shared {
         self.is_closing.load(Ordering::Relaxed)
     }
 
+    /// No fiber begins after this: those that threads other than the workers are spawning at this
+    /// moment have begun when it returns, and the workers' own end with the fibers that spawn
+    /// them.
     pub(crate) fn begin_closing(&self) {
         self.is_closing.store(true, Ordering::Relaxed);
+        // Pairs with the fence in `begin_spawning`: whoever does not see the flag is counted.
+        fence(Ordering::SeqCst);
+        // Acquire: pairs with the end of `Spawning`. They move a future into its cell and queue
+        // it: nothing that waits.
+        while self.spawning.load(Ordering::Acquire) != 0 {
+            yield_now();
+        }
+    }
+
+    /// Lets a thread that is no worker spawn, unless the runtime is closing.
+    pub(crate) fn begin_spawning(&self) -> Option<Spawning<'_>> {
+        self.spawning.fetch_add(1, Ordering::Relaxed);
+        // Pairs with the fence in `begin_closing`.
+        fence(Ordering::SeqCst);
+        let spawning = Spawning(&self.spawning);
+        (!self.is_closing()).then_some(spawning)
     }
 
     /// Wakes a fiber, if it is still there.

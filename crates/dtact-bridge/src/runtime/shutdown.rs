@@ -4,21 +4,26 @@
 //! 2. **Cancel**: a scan over all cells that were ever used cancels the fibers that are parked.
 //!    A fiber that was being spawned, or was about to park, while the scan passed may be missed;
 //!    so the scan is repeated until it finds none alive.
-//! 3. **Join**: the mesh is closed, the workers leave their loops, the threads are joined.
+//! 3. **Join**: the mesh is closed, the workers leave their loops, the threads are joined. What was
+//!    spawned or woken behind the back of the last scan is then ended by this thread.
 //! 4. **Orphans**: an ended fiber whose handle is still there keeps its outcome, and the memory
 //!    of the cells. Whoever takes the last one frees them.
 
-#![allow(unsafe_code, reason = "drops the count of the registry")]
+#![allow(
+    unsafe_code,
+    reason = "ends fibers in place, and drops the count of the registry"
+)]
 
 use std::time::{Duration, Instant};
 
 use crate::{
     error::ShutdownError,
+    fiber::state::Wake,
     fiber_ref::FiberRef,
     registry::RUNTIMES,
-    runtime::{Shared, shared::lock},
-    sync::{Arc, Ordering, Thread, current_thread},
-    worker::context,
+    runtime::Shared,
+    sync::{Arc, Ordering, Thread, current_thread, lock},
+    worker::{context, dispatch},
 };
 use dtact_arena::{CellClass, CellIndex};
 use dtact_mesh::Parker;
@@ -55,7 +60,13 @@ pub(crate) fn shutdown(
     }
     shared.mesh.close();
     join_threads(shared);
-    Ok(())
+    match end_left_behind(shared) {
+        0 => Ok(()),
+        alive_count => {
+            shared.gave_up.store(true, Ordering::Relaxed);
+            Err(ShutdownError { alive_count })
+        }
+    }
 }
 
 /// Cancels every fiber that has not ended, and returns how many there are.
@@ -78,6 +89,35 @@ fn cancel_all(shared: &Shared) -> usize {
 /// All cells that were ever used.
 pub(crate) fn touched(shared: &Shared) -> impl Iterator<Item = CellIndex> {
     CellClass::all().flat_map(|class| shared.cells.touched_cells(class))
+}
+
+/// Ends what no worker is left to end: fibers that were spawned or woken while the last scan
+/// passed, and are in a queue that nobody reads any more. Returns how many cannot be ended: those
+/// that are suspended on the stack of a thread that is gone.
+fn end_left_behind(shared: &Shared) -> usize {
+    let mut alive_count = 0;
+    for index in touched(shared) {
+        let Some(cell) = shared.cell(index.raw()) else {
+            continue;
+        };
+        let state = &cell.header().state;
+        let Some(generation) = state.running_generation() else {
+            continue;
+        };
+        // Whether it was parked or queued: with the workers gone nobody else holds it.
+        if state.cancel(generation) == Wake::Gone {
+            continue;
+        }
+        if cell.header().suspension.get().is_some() {
+            alive_count += 1;
+            continue;
+        }
+        let vtable = cell.header().vtable.get().expect("set by spawn");
+        // SAFETY: held by this thread, as said above, and not suspended inside its poll.
+        unsafe { (vtable.cancel)(cell) };
+        dispatch::finish_outside(shared, cell, index);
+    }
+    alive_count
 }
 
 fn join_threads(shared: &Shared) {

@@ -17,7 +17,7 @@ use dtact_switch::Context;
 use crate::{
     fiber_ref::FiberRef,
     runtime::{Shared, metrics::Counters, shared::CellLinks},
-    sync::Arc,
+    sync::{Arc, panicking},
     worker::suspension::Left,
 };
 
@@ -33,6 +33,11 @@ pub(crate) struct WorkerContext {
     pub(crate) fiber: Cell<Option<FiberRef>>,
     /// That fiber wants to be polled again after the others.
     pub(crate) yielded: Cell<bool>,
+    /// How often in a row it was polled again at once, for want of others.
+    lone_yields: Cell<u32>,
+    /// What runs now may wait, but only by blocking the thread: destructors of a fiber that has
+    /// ended, of which nothing may be left suspended.
+    is_suspension_off: Cell<bool>,
     pub(crate) cells: RefCell<CellCache>,
     pub(crate) stacks: RefCell<StackCache>,
     /// The stack the loop stands on, its size, and whether that is more than workers need.
@@ -51,6 +56,9 @@ pub(crate) struct WorkerContext {
     pub(crate) first: Cell<Option<u32>>,
 }
 
+/// How many yields in a row may go on at once.
+const LONE_YIELDS_MAX: u32 = 61;
+
 thread_local! {
     // No destructor and no lazy initialiser: reading it is one load.
     static CURRENT: Cell<*const WorkerContext> = const { Cell::new(ptr::null()) };
@@ -63,6 +71,8 @@ impl WorkerContext {
             worker,
             fiber: Cell::new(None),
             yielded: Cell::new(false),
+            lone_yields: Cell::new(0),
+            is_suspension_off: Cell::new(false),
             cells: RefCell::new(CellCache::new()),
             stacks: RefCell::new(StackCache::new(STACKS_KEPT)),
             stack: Cell::new(None),
@@ -100,6 +110,44 @@ impl WorkerContext {
     #[inline]
     pub(crate) fn is_on_larger(&self) -> bool {
         self.is_on_larger.get()
+    }
+
+    /// Whether a fiber that yields may go on at once: nothing else is to be run here. Now and
+    /// then it may not all the same, so that this worker looks what waits elsewhere.
+    #[inline]
+    pub(crate) fn may_go_on(&self) -> bool {
+        let count = self.lone_yields.get();
+        if count < LONE_YIELDS_MAX && self.worker.is_lone() && !self.worker.is_surplus() {
+            self.lone_yields.set(count + 1);
+            return true;
+        }
+        self.lone_yields.set(0);
+        false
+    }
+
+    /// Whether the fiber whose code runs now can be suspended with frames on the stack.
+    #[inline]
+    pub(crate) fn can_suspend(&self) -> bool {
+        // While the thread panics the standard library counts that for the thread, not for the
+        // fiber: others must not run on it.
+        self.shared.is_stackful && !self.is_suspension_off.get() && !panicking()
+    }
+
+    /// Runs destructors of a fiber that has ended. They are that fiber's code, and may wait, but
+    /// not be suspended.
+    #[cold]
+    pub(crate) fn without_suspension(&self, fiber: FiberRef, body: impl FnOnce()) {
+        self.fiber.set(Some(fiber));
+        self.is_suspension_off.set(true);
+        // None of them unwinds: their panics end at the fiber's root.
+        body();
+        self.is_suspension_off.set(false);
+        self.fiber.set(None);
+    }
+
+    /// Whether suspension is off because of the above.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.is_suspension_off.get()
     }
 
     /// Runs `body` while this is the worker of the thread.

@@ -16,6 +16,7 @@ use crate::{
         state::{Finish, Park},
     },
     fiber_ref::FiberRef,
+    runtime::Shared,
     waker,
     worker::{context::WorkerContext, stacks, suspension},
 };
@@ -89,8 +90,10 @@ fn dispatch_here(context: &WorkerContext, cell: Cell, raw: u32) {
     loop {
         let generation = state.begin_poll().filter(|_| !context.shared.is_closing());
         let Some(generation) = generation else {
-            // SAFETY: the fiber is held [bridge.S1] and not suspended inside its poll.
-            unsafe { (vtable.cancel)(cell) };
+            context.without_suspension(name_of(context, cell, raw), || {
+                // SAFETY: the fiber is held [bridge.S1] and not suspended inside its poll.
+                unsafe { (vtable.cancel)(cell) };
+            });
             return finish(context, cell, raw);
         };
         let fiber = FiberRef::from_raw(context.shared.number(), raw, generation);
@@ -105,10 +108,10 @@ fn dispatch_here(context: &WorkerContext, cell: Cell, raw: u32) {
         }
         if context.yielded.get() {
             // It stays OWNED: by the queue, or, where nothing else is to be run, by this loop.
-            if !context.worker.is_lone() || context.worker.is_surplus() {
-                return context.worker.push_yielded(task(raw));
+            if context.may_go_on() {
+                continue;
             }
-            continue;
+            return context.worker.push_yielded(task(raw));
         }
         match state.park() {
             Park::Parked => return,
@@ -116,6 +119,14 @@ fn dispatch_here(context: &WorkerContext, cell: Cell, raw: u32) {
             Park::Cancelled => {}
         }
     }
+}
+
+fn name_of(context: &WorkerContext, cell: Cell, raw: u32) -> FiberRef {
+    FiberRef::from_raw(
+        context.shared.number(),
+        raw,
+        cell.header().state.generation(),
+    )
 }
 
 #[inline]
@@ -134,28 +145,48 @@ fn task(raw: u32) -> TaskIndex {
 #[inline]
 fn finish(context: &WorkerContext, cell: Cell, raw: u32) {
     context.counters().finished();
+    if hand_over(cell) == Finish::Detached {
+        drop_and_free(context, cell, raw);
+    }
+}
+
+/// The same by a thread that is no worker, when there are no workers any more.
+pub(crate) fn finish_outside(shared: &Shared, cell: Cell, index: CellIndex) {
+    shared.outside_counters().finished();
+    if hand_over(cell) == Finish::Detached {
+        let vtable = cell.header().vtable.get().expect("set by spawn");
+        // SAFETY: nobody else wants the outcome [bridge.S2].
+        unsafe { (vtable.drop_outcome)(cell) };
+        if cell.header().state.release() {
+            shared.cells.give_back(index);
+        }
+    }
+}
+
+/// Makes the outcome the handle's and wakes who waits for it. `Detached`: there is no handle, and
+/// it is the caller's still.
+#[inline]
+fn hand_over(cell: Cell) -> Finish {
     let state = &cell.header().state;
     match state.finish() {
-        Finish::Joinable => {}
-        Finish::Detached => drop_and_free(context, cell, raw),
         Finish::TakeWaker => {
-            // The slot is the fiber's while TAKING [bridge.S3].
-            let joiner = cell.header().join_slot.take();
-            if state.finish_taking() == Finish::Detached {
-                drop_and_free(context, cell, raw);
-            }
-            if let Some(joiner) = joiner {
-                waker::wake_foreign(joiner);
-            }
+            // SAFETY: the slot is the fiber's while TAKING [bridge.S3], and JOIN_WAKER was set.
+            let joiner = unsafe { cell.empty_join_slot() };
+            let outcome = state.finish_taking();
+            waker::wake_foreign(joiner);
+            outcome
         }
+        outcome => outcome,
     }
 }
 
 #[cold]
 fn drop_and_free(context: &WorkerContext, cell: Cell, raw: u32) {
     let vtable = cell.header().vtable.get().expect("set by spawn");
-    // SAFETY: nobody else wants the outcome [bridge.S2].
-    unsafe { (vtable.drop_outcome)(cell) };
+    context.without_suspension(name_of(context, cell, raw), || {
+        // SAFETY: nobody else wants the outcome [bridge.S2].
+        unsafe { (vtable.drop_outcome)(cell) };
+    });
     free(context, cell, raw);
 }
 

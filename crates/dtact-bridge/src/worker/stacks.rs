@@ -2,15 +2,9 @@
 //! there are none.
 //!
 //! A closure fiber will most likely suspend, so it begins only where a spare is at hand. Where the
-//! pool is empty, it joins the **starved**: they begin as others give their stacks back. Fibers
-//! that have begun are not held up: resuming one frees the stack the loop stands on.
-//!
-//! # The race
-//!
-//! Worker A finds the pool empty and adds a fiber to the starved; worker B gives a stack back and
-//! finds nobody starved. So A adds first and then looks at the pool once more, B gives back first
-//! and then looks at the count: with a fence on each side, at least one sees the other. A worker
-//! that is about to sleep gives all its idle stacks back, so that none is hidden from A.
+//! pool is empty, it joins the [starved](crate::runtime::starved): they begin as others give their
+//! stacks back. Fibers that have begun are not held up: resuming one frees the stack the loop
+//! stands on.
 
 #![allow(unsafe_code, reason = "moves the loop to another stack")]
 
@@ -19,8 +13,6 @@ use dtact_mesh::TaskIndex;
 
 use crate::{
     fiber::Cell,
-    runtime::shared::lock,
-    sync::{Ordering, fence},
     worker::{context::WorkerContext, suspension},
 };
 
@@ -54,7 +46,7 @@ pub(crate) fn put_left(context: &WorkerContext, stack: Option<Stack>) {
 /// Gives back a stack on which nothing stands.
 pub(crate) fn release(context: &WorkerContext, stack: Stack) {
     let shared = &context.shared;
-    if is_default(context, &stack) && shared.starved_count.load(Ordering::Relaxed) == 0 {
+    if is_default(context, &stack) && shared.starved.count() == 0 {
         context.stacks.borrow_mut().give_back(&shared.stacks, stack);
         return;
     }
@@ -72,44 +64,35 @@ pub(crate) fn flush(context: &WorkerContext) {
 
 /// After a stack was given back: lets one of the starved try again.
 fn feed_starved(context: &WorkerContext) {
-    // Pairs with the fence in `starve`, see "The race".
-    fence(Ordering::SeqCst);
-    if context.shared.starved_count.load(Ordering::Relaxed) != 0
-        && let Some(task) = pop_starved(context)
+    let starved = &context.shared.starved;
+    if starved.is_waiting_after_give_back()
+        && let Some(task) = starved.pop()
     {
         context.worker.push(task);
     }
 }
 
-fn pop_starved(context: &WorkerContext) -> Option<TaskIndex> {
-    let task = lock(&context.shared.starved).pop_front()?;
-    context.shared.starved_count.fetch_sub(1, Ordering::Relaxed);
-    Some(task)
-}
-
-/// One of the starved, if there is one and a stack for it. For a worker that has nothing else.
+/// One of the starved, if there is one and a stack for it. For a worker that has nothing else, and
+/// has given its stacks back.
 pub(crate) fn take_starved(context: &WorkerContext) -> Option<TaskIndex> {
-    // Pairs with the fence in `starve`: this worker's stacks were given back just before.
-    fence(Ordering::SeqCst);
-    if context.shared.starved_count.load(Ordering::Relaxed) == 0 {
+    if !context.shared.starved.is_waiting_after_give_back() {
         return None;
     }
     let spare = take_spare(context)?;
     context.spare.set(Some(spare));
-    pop_starved(context)
+    context.shared.starved.pop()
 }
 
-/// Adds a closure fiber to the starved. Returns one to be run now, if a stack has come up
-/// meanwhile.
+/// Adds a closure fiber to the starved, and lets one of them run if a stack has come up meanwhile.
 fn starve(context: &WorkerContext, raw: u32) {
     let task = TaskIndex::from_raw(raw).expect("a cell's index has 24 bits");
-    let shared = &context.shared;
-    lock(&shared.starved).push_back(task);
-    shared.starved_count.fetch_add(1, Ordering::Relaxed);
-    // Pairs with the fences in `feed_starved` and `take_starved`, see "The race".
-    fence(Ordering::SeqCst);
-    if let Some(task) = take_starved(context) {
-        context.worker.push(task);
+    let starved = &context.shared.starved;
+    starved.add(task);
+    if let Some(spare) = take_spare(context) {
+        context.spare.set(Some(spare));
+        if let Some(task) = starved.pop() {
+            context.worker.push(task);
+        }
     }
 }
 

@@ -66,7 +66,10 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
         .cell(fiber.cell_raw())
         .expect("the fiber is running");
     let header = cell.header();
-    if reason == Reason::Yield && !header.state.is_cancelled() && context.worker.is_lone() {
+    if header.state.is_cancelled() || context.shared.is_closing() {
+        return Resumed::Cancelled;
+    }
+    if reason == Reason::Yield && context.may_go_on() {
         return Resumed::Woken;
     }
     let Some(spare) = stacks::take_spare(context) else {
@@ -124,11 +127,14 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
 /// - The caller is the worker's loop, with nothing of value in its frames [bridge.W1].
 /// - The caller holds the fiber of this cell [bridge.S1], which was suspended on this thread.
 pub(crate) unsafe fn resume(context: &WorkerContext, cell: FiberCell) -> ! {
-    let suspension = cell
-        .header()
-        .suspension
-        .get()
-        .expect("the fiber is suspended");
+    let header = cell.header();
+    let home = header.home.load(Ordering::Relaxed);
+    assert_eq!(
+        home,
+        context.worker.id().raw() + 1,
+        "a suspended fiber goes on on its own thread"
+    );
+    let suspension = header.suspension.get().expect("the fiber is suspended");
     // SAFETY: it lies on the stack of the fiber, which is not entered before the switch below.
     let suspension = unsafe { suspension.as_ref() };
     let next = suspension.context.take().expect("its stack has been left");

@@ -5,8 +5,8 @@ use std::io;
 use dtact_mesh::WorkerId;
 
 use crate::{
-    runtime::{Shared, shared::lock},
-    sync::{Arc, Thread},
+    runtime::Shared,
+    sync::{Arc, Thread, lock},
     worker::{context::WorkerContext, dispatch, stacks, suspension},
 };
 

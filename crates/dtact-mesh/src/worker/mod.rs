@@ -34,8 +34,8 @@ use crate::{
 
 /// How many tasks in a row may come from the slot.
 const SLOT_RUN_MAX: u32 = 3;
-/// Each so many calls of `next` the shared queues come first. Prime, so that it falls in step with
-/// no pattern of the tasks.
+/// Each so many calls of `next` the shared queues come first, then one task of another worker's
+/// ring. Prime, so that it falls in step with no pattern of the tasks.
 const SHARED_EVERY: u32 = 61;
 
 /// The one-thread end of a mesh: a worker, which may move between threads but is used by one.
@@ -180,6 +180,9 @@ impl<L: Links> Worker<L> {
 
     /// Whether nothing but the running task could run here, as far as cheap loads tell: a task that
     /// yields may as well be run again at once.
+    ///
+    /// What waits in other workers' rings does not count. So one that yields for ever has to come
+    /// by [`next`](Self::next) now and then, which looks there.
     #[must_use]
     pub fn is_lone(&self) -> bool {
         self.slot.get().is_none()
@@ -213,6 +216,11 @@ impl<L: Links> Worker<L> {
         if countdown == 0 {
             self.until_shared.set(SHARED_EVERY);
             if let Some(task) = self.take_shared() {
+                return Some(task);
+            }
+            if !self.alone
+                && let Some(task) = self.steal_one()
+            {
                 return Some(task);
             }
         }

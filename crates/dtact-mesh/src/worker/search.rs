@@ -6,7 +6,7 @@
 
 use super::Worker;
 use crate::{
-    run_queue::Owner,
+    run_queue::BATCH_MAX,
     sync::spin_loop,
     task::{Links, TaskIndex},
 };
@@ -69,15 +69,22 @@ impl<L: Links> Worker<L> {
         let start = self.random_below(end);
         (start..end)
             .chain(0..start)
-            .find_map(|index| self.steal_from(&self.queue, index))
+            .find_map(|index| self.steal_from(index, BATCH_MAX))
     }
 
-    fn steal_from(&self, queue: &Owner, index: usize) -> Option<TaskIndex> {
+    /// One task of somebody else's ring, for a worker that has tasks of its own. Whoever always has
+    /// some never searches, and what is queued behind a long task elsewhere would wait for that.
+    #[cold]
+    pub(super) fn steal_one(&self) -> Option<TaskIndex> {
+        self.steal_from(self.random_below(self.mesh.seats_end()), 1)
+    }
+
+    fn steal_from(&self, index: usize, most: usize) -> Option<TaskIndex> {
         if index == self.id.index() {
             return None;
         }
         let victim = self.mesh.made_seat(index)?;
-        let (task, more) = queue.steal(&victim.queue)?;
+        let (task, more) = self.queue.steal(&victim.queue, most)?;
         self.seat.counts.count_stolen(1 + more);
         Some(task)
     }
