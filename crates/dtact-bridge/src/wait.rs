@@ -122,6 +122,10 @@ fn wait_in_fiber<F: Future>(
         match suspension::suspend(context, fiber, reason) {
             Resumed::Woken => {}
             Resumed::Cancelled if CAN_UNWIND => resume_unwind(Box::new(Cancelled)),
+            // It may be a yield that was polled, and is ready at the next poll: told now or never.
+            Resumed::NoStack if CAN_UNWIND && suspension::is_cancelled(context, fiber) => {
+                resume_unwind(Box::new(Cancelled))
+            }
             Resumed::Cancelled | Resumed::NoStack => return wait_blocking(context, fiber, future),
         }
     }
@@ -169,11 +173,7 @@ impl<'wait> Blocked<'wait> {
     }
 
     fn is_cancelled(&self) -> bool {
-        let shared = &self.context.shared;
-        shared.is_closing()
-            || shared
-                .cell(self.fiber.cell_raw())
-                .is_some_and(|cell| cell.header().state.is_cancelled())
+        suspension::is_cancelled(self.context, self.fiber)
     }
 
     fn park(&self) {

@@ -66,10 +66,7 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
         .cell(fiber.cell_raw())
         .expect("the fiber is running");
     let header = cell.header();
-    if header.state.is_cancelled() || context.shared.is_closing() {
-        return Resumed::Cancelled;
-    }
-    if reason == Reason::Yield && context.may_go_on() {
+    if reason == Reason::Yield && !header.state.is_cancelled() && context.may_go_on() {
         return Resumed::Woken;
     }
     let Some(spare) = stacks::take_spare(context) else {
@@ -89,16 +86,15 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
         // leads to it [bridge.W2], and this thread has to leave the stack first.
         Reason::Wait => match header.state.park() {
             Park::Parked => {}
-            outcome @ (Park::Notified | Park::Cancelled) => {
+            Park::Notified => {
                 header.suspension.set(None);
                 header.home.store(0, Ordering::Relaxed);
                 context.spare.set(Some(spare));
-                return if outcome == Park::Notified {
-                    Resumed::Woken
-                } else {
-                    Resumed::Cancelled
-                };
+                return Resumed::Woken;
             }
+            // It lets the others run before it is told: code that cannot unwind may come here
+            // again and again.
+            Park::Cancelled => context.worker.push_pinned(task_of(fiber)),
         },
     }
     context.counters().suspended();
@@ -113,11 +109,20 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
     header.suspension.set(None);
     header.home.store(0, Ordering::Relaxed);
     context.fiber.set(Some(fiber));
-    if header.state.is_cancelled() || context.shared.is_closing() {
+    if is_cancelled(context, fiber) {
         Resumed::Cancelled
     } else {
         Resumed::Woken
     }
+}
+
+/// Whether the fiber shall end, by its own cancellation or its runtime's.
+pub(crate) fn is_cancelled(context: &WorkerContext, fiber: FiberRef) -> bool {
+    let cell = context
+        .shared
+        .cell(fiber.cell_raw())
+        .expect("the fiber is running");
+    context.shared.is_closing() || cell.header().state.is_cancelled()
 }
 
 /// Enters the stack of a suspended fiber and abandons the loop frame that calls this.
