@@ -18,7 +18,8 @@ const SYSROOT: Tool = Tool {
     may_lack: true,
 };
 
-/// Interprets the library tests of the crates whose code needs no assembly.
+/// Interprets the tests of what needs no assembly: the arena, the mesh, and the whole runtime
+/// without stackful suspension.
 pub(crate) fn run(shell: &Shell) -> Result<(), Halt> {
     shell.need(&MIRI)?;
     shell.need(&SYSROOT)?;
@@ -31,14 +32,14 @@ pub(crate) fn run(shell: &Shell) -> Result<(), Halt> {
         ("MIRIFLAGS", flags.as_deref().unwrap_or(usual)),
         ("CARGO_TARGET_DIR", &*target),
     ];
-    let line = ["cargo", "+nightly", "miri", "test", "--lib"];
-    let crates = [
-        "-p",
-        "dtact-arena",
-        "-p",
-        "dtact-mesh",
-        "-p",
-        "dtact-bridge",
-    ];
-    shell.run_with(&vars, &[&line[..], &crates].concat())
+    for tests in [
+        ["-p", "dtact-arena", "--lib"],
+        ["-p", "dtact-mesh", "--tests"],
+        ["-p", "dtact-bridge", "--tests"],
+        ["-p", "dtact-ffi", "--lib"],
+    ] {
+        let line = [&["cargo", "+nightly", "miri", "test"], &tests[..]].concat();
+        shell.run_with(&vars, &line)?;
+    }
+    Ok(())
 }

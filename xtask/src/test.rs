@@ -3,10 +3,20 @@
 use crate::outcome::Halt;
 use crate::shell::Shell;
 
-/// All tests in debug; the switch again in release, where inlining and register pressure differ.
+/// All tests in debug; the switch and the runtime again in release, where inlining, register
+/// pressure and the timing of races differ.
 pub(crate) fn run(shell: &Shell) -> Result<(), Halt> {
     let debug = shell.run(&["cargo", "test", "--workspace", "--no-fail-fast"]);
-    let release = shell.run(&["cargo", "test", "--release", "-p", "dtact-switch"]);
+    let release = [
+        "cargo",
+        "test",
+        "--release",
+        "-p",
+        "dtact-switch",
+        "-p",
+        "dtact",
+    ];
+    let release = shell.run(&release);
     debug.and(release)
 }
 

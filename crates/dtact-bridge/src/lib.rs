@@ -42,6 +42,9 @@ mod worker;
 mod yield_now;
 
 // The models need the protocols alone; nothing else is made of loom's types.
+#[cfg(dtact_loom)]
+#[path = "runtime/gate.rs"]
+mod gate;
 #[cfg(all(test, dtact_loom))]
 mod models;
 #[cfg(dtact_loom)]

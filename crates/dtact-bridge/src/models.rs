@@ -1,5 +1,5 @@
 //! Loom models of the protocols of this crate: the state word of a fiber, the registry of runtimes,
-//! and the fibers that wait for a stack. They run the code itself, on loom's atomics.
+//! the gate that a shutdown closes, and the fibers that wait for a stack. They run the code itself, on loom's atomics.
 
 #![allow(
     unsafe_code,
@@ -16,6 +16,7 @@ use loom::{
 };
 
 use crate::{
+    gate::Gate,
     registry::Slot,
     starved::Starved,
     state::{Detach, Finish, JoinSlot, Park, State, Wake},
@@ -386,5 +387,37 @@ fn a_starved_fiber_begins_when_a_stack_is_given_back() {
             "it begins once: {begun_here}, {begun_there}"
         );
         assert_eq!(starved.count(), 0);
+    });
+}
+
+#[test]
+fn what_goes_on_inside_of_the_gate_is_over_when_it_is_closed() {
+    loom::model(|| {
+        let shared = Arc::new((Gate::new(), AtomicU32::new(0)));
+        let spawners: Vec<_> = (0..2)
+            .map(|_| {
+                let shared = Arc::clone(&shared);
+                thread::spawn(move || {
+                    let (gate, begun) = &*shared;
+                    let inside = gate.enter();
+                    if inside.is_some() {
+                        begun.fetch_add(1, Ordering::Relaxed);
+                    }
+                    drop(inside);
+                })
+            })
+            .collect();
+        let (gate, begun) = &*shared;
+        gate.close();
+        // What the shutdown finds is all there will ever be.
+        let found = begun.load(Ordering::Relaxed);
+        for spawner in spawners {
+            spawner.join().expect("it does not panic");
+        }
+        assert_eq!(
+            begun.load(Ordering::Relaxed),
+            found,
+            "a fiber began behind the gate"
+        );
     });
 }

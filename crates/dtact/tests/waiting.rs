@@ -5,12 +5,13 @@
 mod common;
 
 use std::{
-    future::pending,
+    future::{pending, poll_fn},
     rc::Rc,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    task::Poll,
     thread,
 };
 
@@ -386,6 +387,40 @@ fn block_on_inside_of_block_on_keeps_both_awake() {
             });
             assert_eq!(outer, 3);
         }
+    });
+}
+
+#[test]
+fn a_wait_inside_of_a_poll_leaves_the_wake_ups_of_the_outer_wait_alone() {
+    bounded(|| {
+        let mut outer_polls = 0;
+        wait(poll_fn(|outer| {
+            outer_polls += 1;
+            if outer_polls == 2 {
+                return Poll::Ready(());
+            }
+            let mut inner_polls = 0;
+            let inner = poll_fn(|cx| {
+                inner_polls += 1;
+                match inner_polls {
+                    1 => {
+                        // The event of the outer wait, before the inner one sleeps.
+                        outer.waker().wake_by_ref();
+                        cx.waker().wake_by_ref();
+                        Poll::Pending
+                    }
+                    2 => {
+                        let waker = cx.waker().clone();
+                        thread::spawn(move || waker.wake());
+                        Poll::Pending
+                    }
+                    _ => Poll::Ready(()),
+                }
+            });
+            wait(inner);
+            Poll::Pending
+        }));
+        assert_eq!(outer_polls, 2);
     });
 }
 

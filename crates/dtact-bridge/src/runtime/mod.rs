@@ -2,6 +2,7 @@
 
 pub(crate) mod config;
 pub(crate) mod dump;
+pub(crate) mod gate;
 pub(crate) mod metrics;
 pub(crate) mod shared;
 pub(crate) mod shutdown;

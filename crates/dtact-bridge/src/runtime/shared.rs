@@ -14,11 +14,14 @@ use crate::{
     fiber::{Cell, state::Wake},
     fiber_ref::FiberRef,
     registry::RUNTIMES,
-    runtime::{config::Builder, metrics::Counters, shutdown, starved::Starved},
-    sync::{
-        Arc, AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, ThreadHandle, fence, lock,
-        yield_now,
+    runtime::{
+        config::Builder,
+        gate::{Gate, Inside},
+        metrics::Counters,
+        shutdown,
+        starved::Starved,
     },
+    sync::{Arc, AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, ThreadHandle, lock},
     worker::{context::WorkerContext, thread},
 };
 
@@ -37,12 +40,10 @@ pub(crate) struct Shared {
     pub(crate) stacks: StackPool,
     pub(crate) mesh: Arc<Mesh<CellLinks>>,
     pub(crate) is_stackful: bool,
-    /// No fiber begins any more, and every dispatch is a cancellation.
-    is_closing: AtomicBool,
+    /// Once it is closed no fiber begins any more, and every dispatch is a cancellation.
+    gate: Gate,
     /// Closure fibers that wait for a stack to begin on.
     pub(crate) starved: Starved,
-    /// How many threads that are no workers are spawning at this moment.
-    spawning: AtomicU32,
     /// The threads that are blocked in `wait`, to be woken when their fibers are cancelled.
     blocked: Mutex<Vec<(FiberRef, Arc<Unpark>)>>,
     pub(crate) threads: Mutex<Vec<ThreadHandle<()>>>,
@@ -54,16 +55,6 @@ pub(crate) struct Shared {
     pub(crate) generation_next: AtomicU32,
     /// A shutdown ran out of time: threads and memory stay.
     pub(crate) gave_up: AtomicBool,
-}
-
-/// A thread that is no worker is spawning.
-pub(crate) struct Spawning<'runtime>(&'runtime AtomicU32);
-
-impl Drop for Spawning<'_> {
-    fn drop(&mut self) {
-        // Release: pairs with the load in `begin_closing`.
-        self.0.fetch_sub(1, Ordering::Release);
-    }
 }
 
 /// The link words of the mesh are fields of the cells, in the line that is in the cache anyway.
@@ -124,9 +115,8 @@ pub(crate) fn start(
         stacks,
         mesh,
         is_stackful: builder.is_stackful && !cfg!(miri),
-        is_closing: AtomicBool::new(false),
+        gate: Gate::new(),
         starved: Starved::new(),
-        spawning: AtomicU32::new(0),
         blocked: Mutex::new(Vec::new()),
         threads: Mutex::new(Vec::new()),
         counters: (0..=threads_max).map(|_| Counters::default()).collect(),
@@ -159,30 +149,19 @@ impl Shared {
 
     #[inline]
     pub(crate) fn is_closing(&self) -> bool {
-        self.is_closing.load(Ordering::Relaxed)
+        self.gate.is_closed()
     }
 
     /// No fiber begins after this: those that threads other than the workers are spawning at this
     /// moment have begun when it returns, and the workers' own end with the fibers that spawn
     /// them.
     pub(crate) fn begin_closing(&self) {
-        self.is_closing.store(true, Ordering::Relaxed);
-        // Pairs with the fence in `begin_spawning`: whoever does not see the flag is counted.
-        fence(Ordering::SeqCst);
-        // Acquire: pairs with the end of `Spawning`. They move a future into its cell and queue
-        // it: nothing that waits.
-        while self.spawning.load(Ordering::Acquire) != 0 {
-            yield_now();
-        }
+        self.gate.close();
     }
 
     /// Lets a thread that is no worker spawn, unless the runtime is closing.
-    pub(crate) fn begin_spawning(&self) -> Option<Spawning<'_>> {
-        self.spawning.fetch_add(1, Ordering::Relaxed);
-        // Pairs with the fence in `begin_closing`.
-        fence(Ordering::SeqCst);
-        let spawning = Spawning(&self.spawning);
-        (!self.is_closing()).then_some(spawning)
+    pub(crate) fn begin_spawning(&self) -> Option<Inside<'_>> {
+        self.gate.enter()
     }
 
     /// Wakes a fiber, if it is still there.
@@ -205,7 +184,7 @@ impl Shared {
         match cell.header().state.cancel(fiber.generation()) {
             Wake::Schedule => self.schedule(context, cell, fiber.cell_raw()),
             // It may be blocking its thread.
-            Wake::Nothing => self.unpark_blocked(Some(fiber)),
+            Wake::Nothing => self.unpark_blocked(fiber),
             Wake::Gone => {}
         }
     }
@@ -238,10 +217,10 @@ impl Shared {
         lock(&self.blocked).retain(|(_, other)| !Arc::ptr_eq(other, unpark));
     }
 
-    /// Wakes the threads that are blocked in this fiber, or in any, to see that it is cancelled.
-    pub(crate) fn unpark_blocked(&self, fiber: Option<FiberRef>) {
+    /// Wakes the thread that is blocked in this fiber, if one is, to see that it is cancelled.
+    fn unpark_blocked(&self, fiber: FiberRef) {
         for (blocked, unpark) in &*lock(&self.blocked) {
-            if fiber.is_none_or(|fiber| fiber == *blocked) {
+            if fiber == *blocked {
                 unpark.parker.unpark();
             }
         }

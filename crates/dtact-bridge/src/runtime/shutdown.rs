@@ -82,7 +82,6 @@ fn cancel_all(shared: &Shared) -> usize {
             shared.cancel(context::current_of(shared), fiber);
         }
     }
-    shared.unpark_blocked(None);
     alive_count
 }
 
