@@ -393,6 +393,8 @@ fn block_on_inside_of_block_on_keeps_both_awake() {
 #[test]
 fn a_wait_inside_of_a_poll_leaves_the_wake_ups_of_the_outer_wait_alone() {
     bounded(|| {
+        // The thread has what it waits with from here on, and might use it for both.
+        wait(async {});
         let mut outer_polls = 0;
         wait(poll_fn(|outer| {
             outer_polls += 1;
