@@ -1,5 +1,6 @@
-//! Loom models of the protocols of this crate: the state word of a fiber, the registry of runtimes,
-//! the gate that a shutdown closes, and the fibers that wait for a stack. They run the code itself, on loom's atomics.
+//! Loom models of the protocols of this crate: the state word of a fiber, the registry of
+//! runtimes, the gate that a shutdown closes, and the fibers that wait for a stack. They run the
+//! code itself, on loom's atomics.
 
 #![allow(
     unsafe_code,

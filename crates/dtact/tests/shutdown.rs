@@ -146,6 +146,7 @@ fn a_runtime_dropped_by_one_of_its_own_fibers_ends_all_the_same() {
     });
 }
 
+#[expect(clippy::needless_collect, reason = "all spawn at the same time")]
 #[test]
 fn spawning_from_outside_races_with_shutdown_and_loses_nothing() {
     bounded(|| {
