@@ -90,6 +90,13 @@ impl RunQueue {
         self.head.load(Ordering::Relaxed) >= self.tail.load(Ordering::Relaxed)
     }
 
+    /// How many tasks have ever been taken, by anyone, unless nothing is published now. Two relaxed
+    /// loads: a hint.
+    pub(crate) fn taken_count_unless_empty(&self) -> Option<u64> {
+        let head = self.head.load(Ordering::Relaxed);
+        (head < self.tail.load(Ordering::Relaxed)).then_some(head)
+    }
+
     #[inline]
     fn slot(&self, position: u64) -> &AtomicU32 {
         &self.slots[(position & MASK) as usize]
@@ -237,10 +244,10 @@ impl Owner {
         into.len()
     }
 
-    /// Takes half of `victim`, at most `most`: one to run, the others into this ring.
+    /// Takes half of `victim`, at most [`BATCH_MAX`]: one to run, the others into this ring.
     ///
     /// Gives the task and how many more came with it. `None`: the victim's ring is empty.
-    pub(crate) fn steal(&self, victim: &RunQueue, most: usize) -> Option<(TaskIndex, u64)> {
+    pub(crate) fn steal(&self, victim: &RunQueue) -> Option<(TaskIndex, u64)> {
         let tail = self.tail();
         loop {
             let victim_head = victim.head.load(Ordering::Acquire);
@@ -250,7 +257,7 @@ impl Owner {
             if length == 0 {
                 return None;
             }
-            let half = length.div_ceil(2).min(most as u64);
+            let half = length.div_ceil(2).min(BATCH_MAX as u64);
             let count = 1 + self.free(half - 1);
             let first = victim.slot(victim_head).load(Ordering::Relaxed);
             for offset in 1..count {

@@ -6,7 +6,7 @@ use loom::thread;
 
 use super::{assert_each_once, check, task};
 use crate::{
-    run_queue::{BATCH_MAX, Owner, RunQueue},
+    run_queue::{Owner, RunQueue},
     task::TaskIndex,
 };
 
@@ -18,7 +18,7 @@ fn thief(victim: &Arc<RunQueue>) -> thread::JoinHandle<Vec<TaskIndex>> {
     let victim = Arc::clone(victim);
     thread::spawn(move || {
         let own = Owner::new(Arc::new(RunQueue::new()));
-        let stolen = own.steal(&victim, BATCH_MAX).map(|(task, _)| task);
+        let stolen = own.steal(&victim).map(|(task, _)| task);
         stolen.into_iter().chain(drain(&own)).collect()
     })
 }

@@ -18,6 +18,8 @@ mod blocking;
 mod search;
 mod sleep;
 
+use search::Watched;
+
 pub use blocking::{Dormant, Replacement};
 pub use sleep::Parked;
 
@@ -34,9 +36,11 @@ use crate::{
 
 /// How many tasks in a row may come from the slot.
 const SLOT_RUN_MAX: u32 = 3;
-/// Each so many calls of `next` the shared queues come first, then one task of another worker's
-/// ring. Prime, so that it falls in step with no pattern of the tasks.
+/// Each so many calls of `next` the shared queues come first. Prime, so that it falls in step with
+/// no pattern of the tasks.
 const SHARED_EVERY: u32 = 61;
+/// Each so many of these, a look at whether another worker's ring stands still.
+const STALLED_EVERY: u32 = 8;
 
 /// The one-thread end of a mesh: a worker, which may move between threads but is used by one.
 ///
@@ -65,6 +69,8 @@ pub struct Worker<L: Links> {
     slot: Cell<Option<TaskIndex>>,
     slot_run: Cell<u32>,
     until_shared: Cell<u32>,
+    until_stalled: Cell<u32>,
+    watched: Cell<Watched>,
     /// Whose turn it is, pinned tasks' or the ring's; and which shared queue's.
     pinned_first: Cell<bool>,
     warehouse_first: Cell<bool>,
@@ -86,6 +92,8 @@ impl<L: Links> Worker<L> {
             slot: Cell::new(None),
             slot_run: Cell::new(0),
             until_shared: Cell::new(SHARED_EVERY),
+            until_stalled: Cell::new(STALLED_EVERY),
+            watched: Cell::new(Watched::NOBODY),
             pinned_first: Cell::new(false),
             warehouse_first: Cell::new(false),
             searching: Cell::new(false),
@@ -218,9 +226,7 @@ impl<L: Links> Worker<L> {
             if let Some(task) = self.take_shared() {
                 return Some(task);
             }
-            if !self.alone
-                && let Some(task) = self.steal_one()
-            {
+            if let Some(task) = self.look_for_stalled() {
                 return Some(task);
             }
         }
@@ -232,6 +238,21 @@ impl<L: Links> Worker<L> {
         self.pinned_first.set(!pinned_first);
         let ring = if pinned_first { None } else { self.take_ring() };
         ring.or_else(|| self.pinned.pop(&self.mesh.links))
+    }
+
+    #[inline]
+    fn look_for_stalled(&self) -> Option<TaskIndex> {
+        let countdown = self.until_stalled.get() - 1;
+        if countdown > 0 {
+            self.until_stalled.set(countdown);
+            return None;
+        }
+        self.until_stalled.set(STALLED_EVERY);
+        if self.alone {
+            None
+        } else {
+            self.steal_from_stalled()
+        }
     }
 
     #[inline]

@@ -6,7 +6,6 @@
 
 use super::Worker;
 use crate::{
-    run_queue::BATCH_MAX,
     sync::spin_loop,
     task::{Links, TaskIndex},
 };
@@ -14,6 +13,21 @@ use crate::{
 /// The most rounds of one search. Round r is preceded by 2^r pauses of some 10 to 50 ns: all
 /// together stay below a few microseconds, the price of the sleep and wake-up that they may save.
 const PATIENCE_MAX: u32 = if cfg!(dtact_loom) { 1 } else { 6 };
+
+/// The worker that this one has an eye on, and how much had been taken from its ring; `None` if the
+/// ring was empty.
+#[derive(Copy, Clone, Debug)]
+pub(super) struct Watched {
+    index: usize,
+    taken_count: Option<u64>,
+}
+
+impl Watched {
+    pub(super) const NOBODY: Self = Self {
+        index: 0,
+        taken_count: None,
+    };
+}
 
 impl<L: Links> Worker<L> {
     #[cold]
@@ -69,22 +83,39 @@ impl<L: Links> Worker<L> {
         let start = self.random_below(end);
         (start..end)
             .chain(0..start)
-            .find_map(|index| self.steal_from(index, BATCH_MAX))
+            .find_map(|index| self.steal_from(index))
     }
 
-    /// One task of somebody else's ring, for a worker that has tasks of its own. Whoever always has
-    /// some never searches, and what is queued behind a long task elsewhere would wait for that.
+    /// Half of a ring that stands still, for a worker that has tasks of its own. Such a worker never
+    /// searches, and what is queued behind a long task elsewhere would wait for that.
+    ///
+    /// A ring stands still if it holds something and nobody has taken from it since this worker
+    /// looked at it the last time. To look costs a cache miss, to take a few more, so both are rare.
     #[cold]
-    pub(super) fn steal_one(&self) -> Option<TaskIndex> {
-        self.steal_from(self.random_below(self.mesh.seats_end()), 1)
+    pub(super) fn steal_from_stalled(&self) -> Option<TaskIndex> {
+        let watched = self.watched.get();
+        let victim = self.mesh.made_seat(watched.index);
+        let now = victim.and_then(|victim| victim.queue.taken_count_unless_empty());
+        if watched.index != self.id.index() && now.is_some() && now == watched.taken_count {
+            self.watched.set(Watched {
+                taken_count: None,
+                ..watched
+            });
+            return self.steal_from(watched.index);
+        }
+        let index = self.random_below(self.mesh.seats_end());
+        let victim = self.mesh.made_seat(index);
+        let taken_count = victim.and_then(|victim| victim.queue.taken_count_unless_empty());
+        self.watched.set(Watched { index, taken_count });
+        None
     }
 
-    fn steal_from(&self, index: usize, most: usize) -> Option<TaskIndex> {
+    fn steal_from(&self, index: usize) -> Option<TaskIndex> {
         if index == self.id.index() {
             return None;
         }
         let victim = self.mesh.made_seat(index)?;
-        let (task, more) = self.queue.steal(&victim.queue, most)?;
+        let (task, more) = self.queue.steal(&victim.queue)?;
         self.seat.counts.count_stolen(1 + more);
         Some(task)
     }
