@@ -1,7 +1,8 @@
 //! Dtact beside tokio: the same work, in one run, interleaved.
 //!
 //! ```text
-//! cargo xtask bench [--workers N] [--rounds N] [--only NAME] [--once RUNTIME] [--write]
+//! cargo xtask bench [--workers N] [--rounds N] [--only NAME] [--write]
+//!                   [--once RUNTIME [--count N]]
 //! ```
 //!
 //! A round runs every workload on every runtime, one after the other, in an order that turns with
@@ -11,7 +12,8 @@
 //!
 //! What this does not show: many cores, real input and output, tails of latency.
 //!
-//! `--once RUNTIME` runs the chosen workloads once on one runtime, for `valgrind` and profilers.
+//! `--once RUNTIME` runs the chosen workloads once on one runtime, for `valgrind` and profilers;
+//! `--count N` makes it so many operations.
 //! `--write` puts the table into `docs/benchmarks.md`.
 
 mod contestant;
@@ -26,7 +28,8 @@ use report::Table;
 use workload::Workload;
 
 const USAGE: &str = "\
-usage: cargo xtask bench [--workers N] [--rounds N] [--only NAME] [--once RUNTIME] [--write]";
+usage: cargo xtask bench [--workers N] [--rounds N] [--only NAME] [--write]
+                         [--once RUNTIME [--count N]]";
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/benchmarks.md");
 const ROUNDS_DEFAULT: usize = 11;
 
@@ -36,6 +39,7 @@ struct Options {
     rounds: usize,
     only: Option<String>,
     once: Option<String>,
+    count: Option<usize>,
     is_written: bool,
 }
 
@@ -75,7 +79,11 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         };
         for workload in chosen {
-            let ns = run(&contestant, workload);
+            let ns = run(
+                &contestant,
+                workload,
+                options.count.unwrap_or(workload.count),
+            );
             println!("{} {}: {ns:.1} ns", workload.name, contestant.name());
         }
         return ExitCode::SUCCESS;
@@ -101,7 +109,7 @@ fn measure(chosen: &[&'static Workload], workers: usize, rounds: usize) -> Table
             let mut row = vec![0.0; contestants.len()];
             for turn in 0..contestants.len() {
                 let which = (turn + round) % contestants.len();
-                row[which] = run(&contestants[which], workload);
+                row[which] = run(&contestants[which], workload, workload.count);
             }
             if round > 0 {
                 table.add(workload.name, &row);
@@ -112,10 +120,10 @@ fn measure(chosen: &[&'static Workload], workers: usize, rounds: usize) -> Table
 }
 
 /// Nanoseconds an operation.
-fn run(contestant: &Contestant, workload: &Workload) -> f64 {
-    let elapsed = contestant.run(workload.kind, workload.count);
+fn run(contestant: &Contestant, workload: &Workload, count: usize) -> f64 {
+    let elapsed = contestant.run(workload.kind, count);
     #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-    let count = workload.count as f64;
+    let count = count as f64;
     elapsed.as_secs_f64() * 1e9 / count
 }
 
@@ -126,6 +134,7 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
         rounds: ROUNDS_DEFAULT,
         only: None,
         once: None,
+        count: None,
         is_written: false,
     };
     while let Some(arg) = args.next() {
@@ -135,6 +144,7 @@ fn parse(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
             "--rounds" => options.rounds = number(&value()?)?,
             "--only" => options.only = Some(value()?),
             "--once" => options.once = Some(value()?),
+            "--count" => options.count = Some(number(&value()?)?),
             "--write" => options.is_written = true,
             _ => return Err(format!("{arg} is not an option")),
         }
