@@ -86,11 +86,11 @@ impl<L: Links> Worker<L> {
             .find_map(|index| self.steal_from(index))
     }
 
-    /// Half of a ring that stands still, for a worker that has tasks of its own. Such a worker never
-    /// searches, and what is queued behind a long task elsewhere would wait for that.
+    /// Half of a ring that stands still, for a worker that has tasks of its own: it never searches,
+    /// and what is queued behind a long task elsewhere would wait for that.
     ///
     /// A ring stands still if it holds something and nobody has taken from it since this worker
-    /// looked at it the last time. To look costs a cache miss, to take a few more, so both are rare.
+    /// looked at it the last time. To look costs a cache miss, to take a few more: both are rare.
     #[cold]
     pub(super) fn steal_from_stalled(&self) -> Option<TaskIndex> {
         let watched = self.watched.get();
