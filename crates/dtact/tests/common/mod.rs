@@ -78,27 +78,34 @@ pub(crate) fn until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-/// Counts how often it, or a clone of it, was dropped.
-#[derive(Clone, Default)]
-pub(crate) struct DropCount(Arc<AtomicUsize>);
+/// Counts how many of its tokens were made, and dropped.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct DropCount(Arc<[AtomicUsize; 2]>);
 
 impl DropCount {
     /// How many of the tokens have been dropped.
     pub(crate) fn count(&self) -> usize {
-        self.0.load(Ordering::SeqCst)
+        self.0[1].load(Ordering::SeqCst)
+    }
+
+    /// How many there ever were.
+    pub(crate) fn made(&self) -> usize {
+        self.0[0].load(Ordering::SeqCst)
     }
 
     /// A token that counts its drop.
     pub(crate) fn token(&self) -> DropToken {
+        self.0[0].fetch_add(1, Ordering::SeqCst);
         DropToken(self.clone())
     }
 }
 
 /// See [`DropCount::token`].
+#[derive(Debug)]
 pub(crate) struct DropToken(DropCount);
 
 impl Drop for DropToken {
     fn drop(&mut self) {
-        self.0.0.fetch_add(1, Ordering::SeqCst);
+        self.0.0[1].fetch_add(1, Ordering::SeqCst);
     }
 }
