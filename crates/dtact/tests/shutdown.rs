@@ -11,37 +11,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{DropCount, WORKERS, bounded, stackful};
+use common::{DropCount, WORKERS, bounded, park_in_each_way, stackful};
 use dtact::{Builder, JoinError, Runtime, SpawnError, WaitExt as _, spawn, wait, yield_now};
-
-/// Fibers parked in each of the ways there are: at an `.await`, in `wait` inside of a poll, in
-/// `wait` inside of a closure fiber. Without stackful suspension the last two block threads.
-fn park_in_each_way(runtime: &Runtime, drops: &DropCount) -> Vec<dtact::JoinHandle<()>> {
-    let (started, begun) = async_channel::bounded(3);
-    let (a, b, c) = (drops.token(), drops.token(), drops.token());
-    let (start_a, start_b, start_c) = (started.clone(), started.clone(), started);
-    let handles = vec![
-        runtime.spawn(async move {
-            let _a = a;
-            start_a.send(()).await.unwrap();
-            pending::<()>().await;
-        }),
-        runtime.spawn(async move {
-            let _b = b;
-            start_b.send(()).await.unwrap();
-            wait(pending::<()>());
-        }),
-        runtime.spawn_with_stack("64K", move || {
-            let _c = c;
-            wait(start_c.send(())).unwrap();
-            wait(pending::<()>());
-        }),
-    ];
-    for _ in 0..3 {
-        begun.recv().wait().unwrap();
-    }
-    handles
-}
 
 #[test]
 fn dropping_a_runtime_ends_fibers_parked_in_each_way() {

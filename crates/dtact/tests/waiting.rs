@@ -15,7 +15,7 @@ use std::{
     thread,
 };
 
-use common::{DropCount, bounded, each_runtime, stackful};
+use common::{DropCount, bounded, each_runtime, park_in_each_way, stackful};
 use dtact::{Builder, WaitExt as _, spawn, spawn_with_stack, wait, yield_now};
 
 #[test]
@@ -333,29 +333,7 @@ fn an_aborted_fiber_drops_or_unwinds_what_it_holds() {
     bounded(|| {
         each_runtime(|runtime| {
             let drops = DropCount::default();
-            let (started, begun) = async_channel::bounded(3);
-            let (a, b, c) = (drops.token(), drops.token(), drops.token());
-            let (start_a, start_b, start_c) = (started.clone(), started.clone(), started);
-            let handles = [
-                runtime.spawn(async move {
-                    let _a = a;
-                    start_a.send(()).await.unwrap();
-                    pending::<()>().await;
-                }),
-                runtime.spawn(async move {
-                    let _b = b;
-                    start_b.send(()).await.unwrap();
-                    wait(pending::<()>());
-                }),
-                runtime.spawn_with_stack("64K", move || {
-                    let _c = c;
-                    wait(start_c.send(())).unwrap();
-                    wait(pending::<()>());
-                }),
-            ];
-            for _ in 0..3 {
-                begun.recv().wait().unwrap();
-            }
+            let handles = park_in_each_way(runtime, &drops);
             for handle in &handles {
                 handle.abort();
             }

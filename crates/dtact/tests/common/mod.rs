@@ -1,9 +1,11 @@
 //! What the tests share: runtimes, bounded waits, and things that count.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![allow(dead_code, reason = "each test uses a part of it")]
 #![allow(clippy::print_stderr, reason = "a hung test says what it was doing")]
 
 use std::{
+    future::pending,
     panic,
     sync::{
         Arc,
@@ -14,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use dtact::{Builder, Runtime};
+use dtact::{Builder, JoinHandle, Runtime, WaitExt as _, wait};
 
 /// The numbers of workers that everything has to work with, whatever the machine has.
 pub(crate) const WORKERS: [usize; 3] = [1, 2, 8];
@@ -76,6 +78,35 @@ pub(crate) fn until(what: &str, is_so: impl Fn() -> bool) {
         assert!(begin.elapsed() < LIMIT, "it never came to be that {what}");
         let _: Result<(), _> = never.recv_timeout(Duration::from_micros(200));
     }
+}
+
+/// Fibers parked in each of the ways there are: at an `.await`, in `wait` inside of a poll, in
+/// `wait` inside of a closure fiber. Without stackful suspension the last two block threads.
+pub(crate) fn park_in_each_way(runtime: &Runtime, drops: &DropCount) -> Vec<JoinHandle<()>> {
+    let (started, begun) = async_channel::bounded(3);
+    let (a, b, c) = (drops.token(), drops.token(), drops.token());
+    let (start_a, start_b, start_c) = (started.clone(), started.clone(), started);
+    let handles = vec![
+        runtime.spawn(async move {
+            let _a = a;
+            start_a.send(()).await.unwrap();
+            pending::<()>().await;
+        }),
+        runtime.spawn(async move {
+            let _b = b;
+            start_b.send(()).await.unwrap();
+            wait(pending::<()>());
+        }),
+        runtime.spawn_with_stack("64K", move || {
+            let _c = c;
+            wait(start_c.send(())).unwrap();
+            wait(pending::<()>());
+        }),
+    ];
+    for _ in 0..3 {
+        begun.recv().wait().unwrap();
+    }
+    handles
 }
 
 /// Counts how many of its tokens were made, and dropped.
