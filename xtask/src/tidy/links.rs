@@ -54,7 +54,18 @@ fn wrong_path(tree: &Tree, text: &str) -> Option<String> {
         .next()
         .unwrap_or(text)
         .trim_end_matches('/');
-    (!tree.has(path)).then(|| format!("names `{text}`, which is not there"))
+    if !tree.has(path) {
+        return Some(format!("names `{text}`, which is not there"));
+    }
+    // A test or another function of that file, as pages cite them.
+    let (_, name) = text.split_once("::")?;
+    let name = name.trim_end_matches("()");
+    let text_of_file = &tree.file(path)?.text;
+    let is_there = ['(', '<'].iter().any(|after| {
+        let definition = format!("fn {name}{after}");
+        text_of_file.contains(&definition)
+    });
+    (!is_there).then(|| format!("names `{text}`, and the file has no `fn {name}`"))
 }
 
 /// A link from a page, as a path from the root; one that leaves the repository is as written.
@@ -86,7 +97,7 @@ mod tests {
             ("docs/a.md", text),
             ("docs/b.md", "# A heading\n"),
             ("README.md", ""),
-            ("crates/x/src/lib.rs", ""),
+            ("crates/x/src/lib.rs", "fn a_test() {}"),
         ];
         found(check, &files)
     }
@@ -114,5 +125,11 @@ mod tests {
         assert!(lines("`crates/x/src/lib.rs`, `docs/`, `crates/x/src/lib.rs:3`").is_empty());
         assert!(lines("`crates/*/src`, `crates/…`, `docs/<page>.md`, `src/lib.rs`").is_empty());
         assert_eq!(lines("`crates/y/src/lib.rs`"), ["docs/a.md:1"]);
+    }
+
+    #[test]
+    fn a_cited_function_is_in_its_file() {
+        assert!(lines("`crates/x/src/lib.rs::a_test`").is_empty());
+        assert_eq!(lines("`crates/x/src/lib.rs::no_test`"), ["docs/a.md:1"]);
     }
 }
