@@ -38,7 +38,13 @@
 #![no_std]
 #![deny(unsafe_code)]
 
+// For the coroutines alone: the core needs neither `std` nor an allocator.
+#[cfg(feature = "std")]
+extern crate std;
+
 mod context;
+#[cfg(all(feature = "std", unix))]
+mod coroutine;
 mod switcher;
 
 // The one platform choice of this crate: everything else names `arch` and no target.
@@ -60,6 +66,10 @@ compile_error!(
 );
 
 pub use context::{Context, Entry, Transfer};
+#[cfg(all(feature = "std", unix))]
+pub use coroutine::{
+    Coroutine, CoroutineResult, GuardedStack, Stack, StackError, Stackful, Yielder,
+};
 pub use switcher::{
     ContextSwitcher, CrossThread, CrossThreadFloat, CrossThreadNoFloat, SameThreadFloat,
     SameThreadNoFloat,
