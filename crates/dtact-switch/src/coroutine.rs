@@ -84,8 +84,9 @@ pub use yielder::Yielder;
 ///
 /// [`Coroutine::new`] maps a [`GuardedStack`]; [`Coroutine::with_stack`] takes any [`Stack`].
 /// Creating a coroutine does not allocate: the body is moved onto the stack. When the body begins
-/// it is moved once more, to where its own frame is; so the stack needs twice the size of what it
-/// captures. A finished coroutine gives its stack back by [`Coroutine::into_stack`].
+/// it is moved once more, down to its own frame, so that the stack needs at least twice the size of
+/// what it captures, and several times that in builds without optimisation: box what is large. A
+/// finished coroutine gives its stack back by [`Coroutine::into_stack`].
 ///
 /// # Panics of the body
 ///

@@ -13,10 +13,7 @@
 //! * `[guarded_stack.I1]` `mapping` is the lowest byte of a mapping of `mapping_bytes` that belongs
 //!   to this value alone. Its first `guard_bytes` are inaccessible, the others readable and
 //!   writable. All three are multiples of the page size.
-#![allow(
-    unsafe_code,
-    reason = "maps memory, and vouches for it as a stack"
-)]
+#![allow(unsafe_code, reason = "maps memory, and vouches for it as a stack")]
 
 use core::ffi::c_void;
 use core::ptr::{self, NonNull};
@@ -158,7 +155,8 @@ impl Drop for GuardedStack {
     fn drop(&mut self) {
         // SAFETY: a whole mapping of this value alone [guarded_stack.I1]. Whoever ran on it has
         // promised to be done (contract of `Stack`).
-        let result = unsafe { rustix::mm::munmap(self.mapping.as_ptr().cast(), self.mapping_bytes) };
+        let result =
+            unsafe { rustix::mm::munmap(self.mapping.as_ptr().cast(), self.mapping_bytes) };
         // Refused where splitting a merged mapping would exceed the limit of mappings. It then
         // stays: address space lost, nothing unsound.
         debug_assert!(result.is_ok(), "unmapping a whole stack: {result:?}");

@@ -184,20 +184,24 @@ where
     let resumption = unsafe { NonNull::new_unchecked(first.message.cast::<Resumption<Input>>()) };
     // SAFETY: the resumer waits, with the resumption on its stack.
     let head = unsafe { resumption.as_ref() }.head;
-    // SAFETY: the message just came; only this takes the input.
-    let input = unsafe { Resumption::take_input(resumption) };
-
     let seed = head.cast::<Seed<Input, Yield, Return, W, F>>();
     // SAFETY: it lies above this frame on the same stack, and is reached by shared references alone.
     let head = unsafe { seed.cast::<Head<Input, Yield, Return, W>>().as_ref() };
     // SAFETY: a field of the seed.
     let body = unsafe { &raw const (*seed.as_ptr()).body };
-    // SAFETY: still there, for `is_started` is false; from the next line on nobody else takes it.
-    let body = unsafe { body.read() };
     head.is_started.set(true);
     head.yielder.set_resumer(first.from);
 
-    let ending = panic::catch_unwind(AssertUnwindSafe(|| body(&head.yielder, input)));
+    // The values are moved inside of the closure: an unoptimised build copies all that is captured
+    // several times on the way.
+    let ending = panic::catch_unwind(AssertUnwindSafe(|| {
+        // SAFETY: the message just came; only this takes the input.
+        let input = unsafe { Resumption::take_input(resumption) };
+        // SAFETY: still there, for the coroutine just began; since `is_started` is set, nobody else
+        // takes or drops it.
+        let body = unsafe { body.read() };
+        body(&head.yielder, input)
+    }));
     head.ending.set(Some(ending));
     // SAFETY: the coroutine runs, and leaves for the context for the last time.
     let resumer = unsafe { head.yielder.resumer() };
