@@ -1,14 +1,15 @@
 //! Functions that can be left in the middle and gone on with, each on a stack of its own.
 //!
 //! ```text
-//!              resume(input)                      resume(input)
-//!   fresh ─────────────────────► running ◄────────────────────────── suspended
-//!     │                            │  │  suspend(value): resume gives Yield(value) ▲  │
-//!     │                            │  └────────────────────────────────────────────┘  │
-//!     │                            │ body returns: resume gives Return(value)         │
-//!     │ drop: drops the body       │ body panics: resume passes the panic on          │
-//!     ▼                            ▼              drop: unwinds, destructors run      │
-//!   finished ◄────────────────  finished  ◄──────────────────────────────────────────┘
+//!              resume(input)             body returns: resume gives Return(value)
+//!   fresh ────────────────────► running ──────────────────────────────────────────► finished
+//!     │                          │   ▲   body panics: resume passes the panic on       ▲  ▲
+//!     │           suspend(value): │   │                                               │  │
+//!     │ resume gives Yield(value) ▼   │ resume(input)                                 │  │
+//!     │                        suspended ─────────────────────────────────────────────┘  │
+//!     │                                  drop: unwinds, so that destructors run          │
+//!     └──────────────────────────────────────────────────────────────────────────────────┘
+//!                                        drop: drops the body
 //! ```
 //!
 //! # Invariants
@@ -18,18 +19,18 @@
 //! * `[coroutine.I2]` Until the coroutine is finished, its stack is neither dropped nor handed out:
 //!   a suspended stack is unwound first, or leaked.
 //! * `[coroutine.I3]` While the coroutine runs, its yielder holds the context that resumed it.
+//! * `[coroutine.I4]` A message that is not null points to a value on the stack that was left. The
+//!   side that gets it takes the value before it does anything else; the side that sent it waits
+//!   meanwhile, and has given the value away.
 //!
 //! # Messages
 //!
-//! | direction     | message                                | means                      |
-//! |---------------|----------------------------------------|----------------------------|
-//! | into the body | a `Resumption`, on the resumer's stack | go on with its input       |
-//! |               | null                                   | unwind                     |
-//! | out of it     | a value, on the coroutine's stack      | suspended; take it         |
+//! | direction     | message                                | means                        |
+//! |---------------|----------------------------------------|------------------------------|
+//! | into the body | a `Resumption`, on the resumer's stack | go on with its input         |
+//! |               | null                                   | unwind                       |
+//! | out of it     | a value, on the coroutine's stack      | suspended                    |
 //! |               | null                                   | finished; see `Head::ending` |
-//!
-//! The side that gets a pointer takes the value out of it before it does anything else; the side
-//! that sent it forgets it.
 #![allow(
     unsafe_code,
     reason = "switches stacks, and takes values from the other stack"
@@ -287,7 +288,7 @@ impl<Input, Yield, Return, S: Stack, W: ContextSwitcher> Coroutine<Input, Yield,
             return self.finish();
         }
         self.context = Some(transfer.from);
-        // SAFETY: the coroutine is suspended with the value on its stack, and gives it away.
+        // SAFETY: the coroutine is suspended, and has given the value away [coroutine.I4].
         CoroutineResult::Yield(unsafe { transfer.message.cast::<Yield>().read() })
     }
 
@@ -346,8 +347,8 @@ impl<Input, Yield, Return, S: Stack, W: ContextSwitcher> Coroutine<Input, Yield,
         };
         if !self.is_started() {
             let drop_body = self.head().drop_body;
-            // SAFETY: the head of a coroutine that never began; `context` is `None` from here on,
-            // so that this is not reached again.
+            // SAFETY: the head of a coroutine that never began. `context` is `None` from here on,
+            // and this is not reached again.
             unsafe { drop_body(self.head) };
             return;
         }

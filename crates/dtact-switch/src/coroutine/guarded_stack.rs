@@ -72,6 +72,10 @@ impl GuardedStack {
     ///
     /// [`StackError::Zero`] and [`StackError::TooLarge`] for sizes that cannot be;
     /// [`StackError::Refused`] where the system has no room for the mapping or for one more guard.
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "the kernel places no mapping at address 0 unless it is told to"
+    )]
     pub fn new(bytes: usize) -> Result<Self, StackError> {
         if bytes == 0 {
             return Err(StackError::Zero);

@@ -35,8 +35,7 @@ pub(super) type Ending<Return> = Result<Return, Box<dyn Any + Send>>;
 /// for the one who chose the size to know; a guard catches the rest.
 const ROOM_BYTES_MIN: usize = 1024;
 
-/// The message that resumes a coroutine `[coroutine.M1]`: it lies on the resumer's stack until the
-/// coroutine leaves again, which takes the input out of it. No message asks it to unwind.
+/// The message that resumes a coroutine [coroutine.I4].
 #[repr(C)]
 pub(super) struct Resumption<Input> {
     input: ManuallyDrop<Input>,
@@ -58,10 +57,10 @@ impl<Input> Resumption<Input> {
     ///
     /// # Safety
     ///
-    /// `this` is a message [coroutine.M1] that just came, and the input is taken once.
+    /// `this` is a message that just came [coroutine.I4], and the input is taken once.
     #[inline]
     pub(super) unsafe fn take_input(this: NonNull<Self>) -> Input {
-        // SAFETY: the resumer waits and does not touch the message meanwhile.
+        // SAFETY: the resumer waits and does not touch the message meanwhile [coroutine.I4].
         let this = unsafe { this.as_ref() };
         // SAFETY: valid, and nobody else takes it or drops it.
         let input = unsafe { ptr::read(&raw const this.input) };
@@ -182,10 +181,10 @@ where
 {
     // SAFETY: a resumption is what enters a fresh context; it is never null.
     let resumption = unsafe { NonNull::new_unchecked(first.message.cast::<Resumption<Input>>()) };
-    // SAFETY: the resumer waits, with the resumption on its stack.
+    // SAFETY: the resumer waits, with the resumption on its stack [coroutine.I4].
     let head = unsafe { resumption.as_ref() }.head;
     let seed = head.cast::<Seed<Input, Yield, Return, W, F>>();
-    // SAFETY: it lies above this frame on the same stack, and is reached by shared references alone.
+    // SAFETY: it lies above this frame on the same stack; all reach it by shared references.
     let head = unsafe { seed.cast::<Head<Input, Yield, Return, W>>().as_ref() };
     // SAFETY: a field of the seed.
     let body = unsafe { &raw const (*seed.as_ptr()).body };
@@ -205,7 +204,8 @@ where
     head.ending.set(Some(ending));
     // SAFETY: the coroutine runs, and leaves for the context for the last time.
     let resumer = unsafe { head.yielder.resumer() };
-    // SAFETY: the resumer waits, left by `W` on this thread. Nothing on this stack has a destructor.
+    // SAFETY: the resumer waits, left by `W` on this thread. Nothing is left on this stack that has
+    // a destructor.
     let _never = unsafe { W::switch(resumer, ptr::null_mut()) };
     // Its context is given up by `Coroutine`, for good.
     process::abort()

@@ -99,7 +99,7 @@ impl<Input, Yield, W: ContextSwitcher> Yielder<Input, Yield, W> {
             resume_unwind()
         };
         // SAFETY: the resumer waits with the resumption on its stack, and gives the input away
-        // [coroutine.M1].
+        // [coroutine.I4].
         unsafe { Resumption::take_input(resumption) }
     }
 }
