@@ -210,3 +210,40 @@ where
     // Its context is given up by `Coroutine`, for good.
     process::abort()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOTTOM: usize = 0x10_0000;
+    const TOP: usize = BOTTOM + 0x1_0000;
+
+    fn offset(size: usize, align: usize) -> Option<usize> {
+        let layout = Layout::from_size_align(size, align).expect("a layout");
+        offset_from_top(TOP, BOTTOM, layout)
+    }
+
+    #[test]
+    fn a_seed_lies_at_the_top_aligned_for_itself_and_for_what_is_below() {
+        assert_eq!(offset(0, 1), Some(0));
+        assert_eq!(offset(1, 1), Some(Context::STACK_ALIGN));
+        assert_eq!(offset(100, 64), Some(128));
+        assert_eq!(offset(1, 4096), Some(4096));
+    }
+
+    #[test]
+    fn a_seed_fits_if_there_is_room_left_below_it() {
+        let size_max = TOP - BOTTOM - ROOM_BYTES_MIN;
+        assert_eq!(offset(size_max, 1), Some(size_max));
+        assert_eq!(offset(size_max + 1, 1), None);
+        assert_eq!(offset(TOP - BOTTOM, 1), None);
+        assert_eq!(
+            offset(TOP + 1, 1),
+            None,
+            "more than there are addresses below"
+        );
+        assert_eq!(offset(1, 1 << 20), None, "alignment leads below the bottom");
+        let empty = offset_from_top(TOP, TOP, Layout::new::<()>());
+        assert_eq!(empty, None);
+    }
+}

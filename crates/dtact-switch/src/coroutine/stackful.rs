@@ -42,8 +42,8 @@ impl Stackful {
     ///   pointer and suspends, B sets its own and suspends, A ends, B ends and puts A's back: it
     ///   dangles.
     /// * **The end of the thread.** A coroutine that is suspended inside the `with` of a
-    ///   thread-local does not outlive the variable; so it is not kept in a thread-local itself,
-    ///   which may be destroyed later than the one that is borrowed.
+    ///   thread-local does not outlive the variable. So no thread-local owns it, directly or not:
+    ///   that one may be destroyed later than the one that is borrowed.
     /// * **Foreign frames.** It does not suspend below frames of another language that must not
     ///   be left in another order than they were entered: C++ frames in a `catch` block or in a
     ///   destructor that runs because of an exception, an interpreter's, anything that

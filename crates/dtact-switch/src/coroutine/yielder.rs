@@ -75,9 +75,9 @@ impl<Input, Yield, W: ContextSwitcher> Yielder<Input, Yield, W> {
     /// destructor which runs because of the unwinding, the process is aborted, as by any panic
     /// there.
     ///
-    /// Suspending while the thread panics, in a destructor, is sound but rarely meant: until the
-    /// coroutine is resumed and has unwound, `std::thread::panicking` is true for all others on the
-    /// thread.
+    /// Suspending in a destructor that runs because of a panic is sound but rarely meant. Until the
+    /// coroutine is resumed and that panic is caught, `std::thread::panicking` is true for all
+    /// others on the thread; and to drop the coroutine meanwhile aborts the process.
     #[inline]
     pub fn suspend(&self, value: Yield) -> Input {
         if self.unwinding.get() {
