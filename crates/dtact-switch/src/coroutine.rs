@@ -1,11 +1,12 @@
 //! Functions that can be left in the middle and gone on with, each on a stack of its own.
 //!
 //! ```text
-//!              resume(input)             body returns: resume gives Return(value)
-//!   fresh ────────────────────► running ──────────────────────────────────────────► finished
-//!     │                          │   ▲   body panics: resume passes the panic on       ▲  ▲
-//!     │           suspend(value): │   │                                               │  │
-//!     │ resume gives Yield(value) ▼   │ resume(input)                                 │  │
+//!             resume(input)              body returns: resume gives Return(value)
+//!   fresh ────────────────────► running ─────────────────────────────────────────► finished
+//!     │                          │   ▲   body panics: resume passes the panic on      ▲  ▲
+//!     │           suspend(value) │   │                                                │  │
+//!     │ resume gives Yield(value)│   │ resume(input)                                  │  │
+//!     │                          ▼   │                                                │  │
 //!     │                        suspended ─────────────────────────────────────────────┘  │
 //!     │                                  drop: unwinds, so that destructors run          │
 //!     └──────────────────────────────────────────────────────────────────────────────────┘
