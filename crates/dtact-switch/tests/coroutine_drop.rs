@@ -5,9 +5,11 @@
     reason = "acknowledges the contract of suspended stacks, and resets a coroutine"
 )]
 
+#[path = "support/child.rs"]
+mod child;
+
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe};
-use std::process::Command;
 use std::rc::Rc;
 
 use dtact_switch::{Coroutine, CoroutineResult, GuardedStack, Stackful, Yielder};
@@ -237,7 +239,7 @@ impl Drop for Awkward<'_> {
 /// The child of the next test: does nothing unless started by it.
 #[test]
 fn child_with_an_awkward_destructor() {
-    let Ok(mode) = std::env::var("DTACT_SWITCH_CHILD") else {
+    let Some(mode) = child::mode() else {
         return;
     };
     let mut coroutine = Coroutine::with_stack(STACKFUL, stack(), move |yielder, ()| {
@@ -246,20 +248,14 @@ fn child_with_an_awkward_destructor() {
     });
     assert_eq!(coroutine.next(), Some(()));
     drop(coroutine);
-    std::process::exit(23);
+    std::process::exit(child::SURVIVED);
 }
 
 #[test]
 fn a_destructor_that_panics_or_suspends_while_unwinding_aborts_the_process() {
-    let run = |mode: &str| {
-        Command::new(std::env::current_exe().expect("a test knows its own path"))
-            .args(["--exact", "child_with_an_awkward_destructor", "--nocapture"])
-            .env("DTACT_SWITCH_CHILD", mode)
-            .output()
-            .expect("the child starts")
-    };
+    let run = |mode| child::run("child_with_an_awkward_destructor", mode);
     let control = run("control");
-    assert_eq!(control.status.code(), Some(23), "{control:?}");
+    assert_eq!(control.status.code(), Some(child::SURVIVED), "{control:?}");
     for mode in ["panic", "suspend"] {
         let child = run(mode);
         assert_eq!(child.status.code(), None, "ended by a signal: {child:?}");

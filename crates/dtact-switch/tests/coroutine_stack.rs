@@ -5,10 +5,12 @@
     reason = "acknowledges the contract of suspended stacks, and vouches for one"
 )]
 
+#[path = "support/child.rs"]
+mod child;
+
 use std::cell::Cell;
 use std::hint::black_box;
 use std::panic::{self, AssertUnwindSafe};
-use std::process::Command;
 use std::ptr::NonNull;
 use std::rc::Rc;
 
@@ -228,7 +230,7 @@ fn dig(bytes: usize) -> usize {
 /// The child of the next test: does nothing unless started by it.
 #[test]
 fn child_that_digs() {
-    let Ok(mode) = std::env::var("DTACT_SWITCH_CHILD") else {
+    let Some(mode) = child::mode() else {
         return;
     };
     let bytes = if mode == "overflow" { 1 << 20 } else { 1 << 17 };
@@ -238,20 +240,14 @@ fn child_that_digs() {
     });
     let dug = coroutine.resume(()).into_return();
     assert!(dug > Some(0));
-    std::process::exit(23);
+    std::process::exit(child::SURVIVED);
 }
 
 #[test]
 fn an_overflow_meets_the_guard_and_less_does_not() {
-    let run = |mode: &str| {
-        Command::new(std::env::current_exe().expect("a test knows its own path"))
-            .args(["--exact", "child_that_digs", "--nocapture"])
-            .env("DTACT_SWITCH_CHILD", mode)
-            .output()
-            .expect("the child starts")
-    };
+    let run = |mode| child::run("child_that_digs", mode);
     let control = run("control");
-    assert_eq!(control.status.code(), Some(23), "{control:?}");
+    assert_eq!(control.status.code(), Some(child::SURVIVED), "{control:?}");
     let child = run("overflow");
     assert_eq!(child.status.code(), None, "ended by a signal: {child:?}");
 }
