@@ -1,8 +1,8 @@
 //! A context switch: moves execution from one stack to another.
 //!
-//! This crate owns the machine-dependent core of a fiber and nothing else: it allocates nothing,
-//! calls no operating system and knows no scheduler. Bring a stack, build a [`Context`] on it, and
-//! enter it with one of four [`ContextSwitcher`]s.
+//! This crate owns the machine-dependent core of a fiber, and knows no scheduler. Bring a stack,
+//! build a [`Context`] on it, and enter it with one of four [`ContextSwitcher`]s: this core
+//! allocates nothing and calls no operating system.
 //!
 //! ```text
 //!   resumer's stack            fiber's stack
@@ -27,6 +27,18 @@
 //! resumes: [`ContextSwitcher::switch`] is inlined into its caller, where the compiler spills only
 //! the registers that are live; [`ContextSwitcher::SWITCH_NAKED`] is a C function behind a pointer.
 //!
+//! # Coroutines
+//!
+//! With the feature `std`, on Unix, there is `Coroutine<Input, Yield, Return>` on top: a function
+//! on a stack of its own that passes values both ways, hands its panics to the resumer, and unwinds
+//! when it is dropped. To make one takes a promise, `Stackful`, and a `Stack`; `GuardedStack` is
+//! one with a guard.
+//!
+//! # Features
+//!
+//! `std`, on by default: coroutines and their stacks, by the standard library and rustix. Without
+//! it the crate is `no_std`, needs no `alloc`, and has no dependencies.
+//!
 //! # Supported targets
 //!
 //! | architecture | ABI              | systems | inline | naked | backtrace                 |
@@ -38,7 +50,13 @@
 #![no_std]
 #![deny(unsafe_code)]
 
+// For the coroutines alone: the core needs neither `std` nor an allocator.
+#[cfg(feature = "std")]
+extern crate std;
+
 mod context;
+#[cfg(all(feature = "std", unix))]
+mod coroutine;
 mod switcher;
 
 // The one platform choice of this crate: everything else names `arch` and no target.
@@ -60,12 +78,16 @@ compile_error!(
 );
 
 pub use context::{Context, Entry, Transfer};
+#[cfg(all(feature = "std", unix))]
+pub use coroutine::{
+    Coroutine, CoroutineResult, GuardedStack, Stack, StackError, Stackful, Yielder,
+};
 pub use switcher::{
     ContextSwitcher, CrossThread, CrossThreadFloat, CrossThreadNoFloat, SameThreadFloat,
     SameThreadNoFloat,
 };
 
-/// Runs the example of the README as a test, where assembly can run.
-#[cfg(all(doctest, not(miri)))]
+/// Runs the examples of the README as tests, where assembly can run.
+#[cfg(all(doctest, not(miri), feature = "std", unix))]
 #[doc = include_str!("../README.md")]
 struct Readme;

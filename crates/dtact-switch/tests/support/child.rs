@@ -1,0 +1,34 @@
+//! Tests that end their process: they run in a child, and are told how by its environment.
+
+use std::env;
+use std::process::{Command, Output};
+
+const MODE: &str = "DTACT_SWITCH_CHILD";
+
+/// The exit code of a child that was not ended by what it did.
+pub(crate) const SURVIVED: i32 = 23;
+
+/// What the child is to do; `None` in a process that is no child.
+pub(crate) fn mode() -> Option<String> {
+    env::var(MODE).ok()
+}
+
+/// Runs `test` of this program in a child, through the emulator that `DTACT_RUNNER` names, if any.
+pub(crate) fn run(test: &str, mode: &str) -> Output {
+    let program = env::current_exe().expect("a test knows its own path");
+    let runner = env::var("DTACT_RUNNER").unwrap_or_default();
+    let mut words = runner.split_whitespace();
+    let mut command = match words.next() {
+        Some(emulator) => {
+            let mut command = Command::new(emulator);
+            command.args(words).arg(program);
+            command
+        }
+        None => Command::new(program),
+    };
+    command
+        .args(["--exact", test, "--nocapture"])
+        .env(MODE, mode)
+        .output()
+        .expect("the child starts")
+}
