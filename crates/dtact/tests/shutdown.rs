@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{DropCount, WORKERS, bounded, stackful};
+use common::{DropCount, WORKERS, bounded, stackful, this_program};
 use dtact::{Builder, JoinError, Runtime, SpawnError, WaitExt as _, spawn, wait, yield_now};
 
 /// Fibers parked in each of the ways there are: at an `.await`, in `wait` inside of a poll, in
@@ -272,7 +272,7 @@ fn runtimes_come_and_go_without_leaving_threads_or_memory() {
     const ALONE: &str = "DTACT_TEST_ALONE";
     if std::env::var_os(ALONE).is_none() {
         let name = "runtimes_come_and_go_without_leaving_threads_or_memory";
-        let child = std::process::Command::new(std::env::current_exe().unwrap())
+        let child = this_program()
             .args(["--exact", name, "--test-threads=1", "--nocapture"])
             .env(ALONE, "1")
             .output()

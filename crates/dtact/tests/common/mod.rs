@@ -4,7 +4,8 @@
 #![allow(clippy::print_stderr, reason = "a hung test says what it was doing")]
 
 use std::{
-    panic,
+    env, panic,
+    process::Command,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -66,6 +67,19 @@ pub(crate) fn bounded(body: impl FnOnce() + Send + 'static) {
     if let Err(payload) = test.join().expect("panics are caught") {
         panic::resume_unwind(payload);
     }
+}
+
+/// This program, to be run again: through the emulator that `DTACT_RUNNER` names, if any.
+pub(crate) fn this_program() -> Command {
+    let program = env::current_exe().expect("the test has a path");
+    let runner = env::var("DTACT_RUNNER").unwrap_or_default();
+    let mut words = runner.split_whitespace();
+    let Some(emulator) = words.next() else {
+        return Command::new(program);
+    };
+    let mut command = Command::new(emulator);
+    command.args(words).arg(program);
+    command
 }
 
 /// Waits, without hogging a core, until `is_so`; panics when the time is over.
