@@ -69,6 +69,11 @@ pub(crate) fn bounded(body: impl FnOnce() + Send + 'static) {
     }
 }
 
+/// Whether an emulator runs this, by `DTACT_EMULATED`: then the long tests do less.
+pub(crate) fn emulated() -> bool {
+    env::var_os("DTACT_EMULATED").is_some()
+}
+
 /// This program, to be run again: through the emulator that `DTACT_RUNNER` names, if any.
 pub(crate) fn this_program() -> Command {
     let program = env::current_exe().expect("the test has a path");
