@@ -72,6 +72,10 @@
     unsafe_code,
     reason = "the switch is assembly, and the first frame is written to raw memory"
 )]
+#![expect(
+    clippy::too_many_lines,
+    reason = "one instruction a line, and a line on unwinding for each register that it moves"
+)]
 
 use core::arch::{asm, naked_asm};
 use core::mem::{align_of, offset_of, size_of};

@@ -43,7 +43,8 @@ pub(crate) unsafe fn switch_with(
     let from: *mut ();
     let answer: *mut ();
     // SAFETY: x19 and x29, which cannot be named as operands, are pushed and popped; the others are
-    // outputs. The stack stays aligned. The switch itself is sound by the contract of this function.
+    // outputs. The stack stays aligned. The switch itself is sound by the contract of this
+    // function.
     unsafe {
         asm!(
             "stp x19, x29, [sp, #-16]!",

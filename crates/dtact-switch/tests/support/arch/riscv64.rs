@@ -43,7 +43,8 @@ pub(crate) unsafe fn switch_with(
     let from: *mut ();
     let answer: *mut ();
     // SAFETY: s0 and s1, which cannot be named as operands, are pushed and popped; the others are
-    // outputs. The stack stays aligned. The switch itself is sound by the contract of this function.
+    // outputs. The stack stays aligned. The switch itself is sound by the contract of this
+    // function.
     unsafe {
         asm!(
             "addi sp, sp, -32",
