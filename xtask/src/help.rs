@@ -20,7 +20,7 @@ cargo xtask <command>
   cabi             the C ABI, used from C and from C++
   deny             licences, duplicates and sources of the dependencies
   miri             the pure Rust parts under Miri; needs nightly
-  cross            the leaves, tested for other targets
+  cross            the crates, tested for other targets, under an emulator where needed
   bench [args]     the benchmarks, in release; --write has them write their tables
   help             this text
 

@@ -5,9 +5,11 @@
 //! | advice | page-table entries | none but memory |
 //! | protection | two mappings of the process | `vm.max_map_count` |
 //!
-//! Advice is tried once, on a page, when a pool is built. Where it is missing, or is refused for a
-//! certain stack (memory locked since), the guard is made by protection, out of a budget shared by
-//! all pools of the process: the mappings that are left belong to the rest of the program.
+//! Advice is tried once, on a page, when a pool is built. It counts only where the system also
+//! refuses advice that is none: an emulator may take any and do nothing. Where advice is missing,
+//! or is refused for a certain stack (memory locked since), the guard is made by protection, out of
+//! a budget shared by all pools of the process: the mappings that are left belong to the rest of
+//! the program.
 #![allow(unsafe_code, reason = "makes memory inaccessible")]
 
 use core::num::NonZeroUsize;
@@ -94,7 +96,9 @@ impl GuardMethod {
         let page = Region::try_new(NonZeroUsize::MIN)?;
         // SAFETY: the whole of a region made here, in which nothing lives.
         let result = unsafe { page.guard_by_advice(0, page.bytes()) };
-        Ok(if result.is_ok() {
+        // SAFETY: as above.
+        let is_meant = result.is_ok() && unsafe { page.refuses_unknown_advice() };
+        Ok(if is_meant {
             Self::Advice
         } else {
             Self::Protection

@@ -85,6 +85,16 @@ impl Region {
         unsafe { System::guard_by_advice(bottom, bytes) }
     }
 
+    /// Whether advice that is none is refused, so that advice taken is advice followed.
+    ///
+    /// # Safety
+    ///
+    /// - nothing lives in the region, or ever will.
+    pub(crate) unsafe fn refuses_unknown_advice(&self) -> bool {
+        // SAFETY: the range is the reservation itself [arena.I1], empty by the caller's promise.
+        unsafe { System::refuses_unknown_advice(self.bottom, self.bytes.get()) }
+    }
+
     /// Guards `bytes` from `offset` on, by protection.
     ///
     /// # Safety

@@ -34,10 +34,22 @@ fn write_down(bytes_below: usize) {
     }
 }
 
+/// This program, to be run again: through the emulator that `DTACT_RUNNER` names, if any.
+fn this_program() -> Command {
+    let program = env::current_exe().expect("the test has a path");
+    let runner = env::var("DTACT_RUNNER").unwrap_or_default();
+    let mut words = runner.split_whitespace();
+    let Some(emulator) = words.next() else {
+        return Command::new(program);
+    };
+    let mut command = Command::new(emulator);
+    command.args(words).arg(program);
+    command
+}
+
 /// Runs this program again, as the child that writes.
 fn child(bytes_below: usize) -> ExitStatus {
-    let program = env::current_exe().expect("the test has a path");
-    Command::new(program)
+    this_program()
         .args(["--exact", "the_child_writes", "--nocapture"])
         .env(BYTES_BELOW, bytes_below.to_string())
         .output()

@@ -44,9 +44,12 @@
 //! | architecture | ABI              | systems | inline | naked | backtrace                 |
 //! |--------------|------------------|---------|--------|-------|---------------------------|
 //! | x86-64       | System V, 64-bit | Linux   | yes    | yes   | ends at the fiber's root  |
+//! | AArch64      | AAPCS64          | Linux   | yes    | yes   | ends at the fiber's root  |
+//! | RISC-V 64    | LP64D            | Linux   | yes    | yes   | ends at the fiber's root  |
 //!
-//! Branch targets carry `endbr64` (indirect branch tracking). Shadow stacks are not supported: a
-//! process that runs with them faults at the first switch, because the switch leaves by a jump.
+//! Branch targets carry landing pads: `endbr64` on x86-64 (indirect branch tracking), `bti` on
+//! AArch64. Shadow stacks (CET SHSTK, GCS, Zicfiss, and the compiler's own in x18 or gp) are not
+//! supported: the switch exchanges the stack, and not the shadow.
 #![no_std]
 #![deny(unsafe_code)]
 
@@ -54,28 +57,11 @@
 #[cfg(feature = "std")]
 extern crate std;
 
+mod arch;
 mod context;
 #[cfg(all(feature = "std", unix))]
 mod coroutine;
 mod switcher;
-
-// The one platform choice of this crate: everything else names `arch` and no target.
-#[cfg(all(
-    target_arch = "x86_64",
-    target_pointer_width = "64",
-    target_os = "linux"
-))]
-#[path = "arch/x86_64_sysv.rs"]
-mod arch;
-
-#[cfg(not(all(
-    target_arch = "x86_64",
-    target_pointer_width = "64",
-    target_os = "linux"
-)))]
-compile_error!(
-    "dtact-switch supports x86-64 Linux (System V ABI) only; docs/porting.md says what a port needs"
-);
 
 pub use context::{Context, Entry, Transfer};
 #[cfg(all(feature = "std", unix))]

@@ -40,9 +40,12 @@ mod sealed {
 /// float state](Self::SAVES_FLOAT) must be resumed by one that does, and the other way round; fresh
 /// contexts may be entered by any.
 pub trait ContextSwitcher: sealed::Sealed + 'static {
-    /// Whether the FP control state (on x86-64: MXCSR and the x87 control word) belongs to the
-    /// context: it is saved when the context is left and restored when it is resumed. Otherwise it
-    /// belongs to the thread, and a change made in one context is seen by the next.
+    /// Whether the FP control state belongs to the context: it is saved when the context is left
+    /// and restored when it is resumed. Otherwise it belongs to the thread, and a change made in
+    /// one context is seen by the next.
+    ///
+    /// It is MXCSR and the x87 control word on x86-64, FPCR on AArch64, and fcsr on RISC-V: the
+    /// status flags in MXCSR and fcsr come along, those in FPSR do not.
     const SAVES_FLOAT: bool;
 
     /// Whether a context left may be resumed by another thread, and the type is a [`CrossThread`].

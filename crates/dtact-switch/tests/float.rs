@@ -1,79 +1,21 @@
 //! The FP control state is the context's own with `Float`, and the thread's with `NoFloat`.
 #![cfg(not(miri))]
-#![allow(
-    unsafe_code,
-    reason = "the tests set control registers and call the switch"
-)]
+#![allow(unsafe_code, reason = "the tests call the switch")]
 
 mod support;
 
-use core::arch::asm;
 use core::hint::black_box;
 
 use dtact_switch::{
     ContextSwitcher, CrossThreadFloat, CrossThreadNoFloat, SameThreadFloat, SameThreadNoFloat,
     Transfer,
 };
+use support::float::{Control, scribble};
 use support::{Form, HeapStack, forms_by_kind};
 
-/// The status flags of MXCSR, which belong to nobody.
-const MXCSR_STATUS: u32 = 0x3F;
-const DEFAULTS: Control = Control {
-    mxcsr: 0x1F80,
-    x87: 0x037F,
-};
-/// Flush to zero, denormals are zero, round toward zero; x87: double precision, round up.
-const ODD: Control = Control {
-    mxcsr: 0xFFC0,
-    x87: 0x0A7F,
-};
-/// Round down, nothing else; x87: single precision, round to nearest.
-const OTHER: Control = Control {
-    mxcsr: 0x3F80,
-    x87: 0x007F,
-};
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Control {
-    mxcsr: u32,
-    x87: u16,
-}
-
-impl Control {
-    fn read() -> Self {
-        let mut mxcsr = 0_u32;
-        let mut x87 = 0_u16;
-        // SAFETY: stores the two control words into two locals of their sizes.
-        unsafe {
-            asm!(
-                "stmxcsr [{mxcsr}]",
-                "fnstcw [{x87}]",
-                mxcsr = in(reg) &raw mut mxcsr,
-                x87 = in(reg) &raw mut x87,
-                options(nostack),
-            );
-        }
-        Self {
-            mxcsr: mxcsr & !MXCSR_STATUS,
-            x87,
-        }
-    }
-
-    fn load(self) {
-        let Self { mxcsr, x87 } = self;
-        // SAFETY: loads the two control words from two locals of their sizes. All exceptions stay
-        // masked, and no floating-point arithmetic is done until the defaults are back.
-        unsafe {
-            asm!(
-                "ldmxcsr [{mxcsr}]",
-                "fldcw [{x87}]",
-                mxcsr = in(reg) &raw const mxcsr,
-                x87 = in(reg) &raw const x87,
-                options(nostack),
-            );
-        }
-    }
-}
+const DEFAULTS: Control = Control::DEFAULTS;
+const ODD: Control = Control::ODD;
+const OTHER: Control = Control::OTHER;
 
 /// What the fiber found at each of its steps.
 struct Log {
@@ -166,28 +108,7 @@ fn vector_registers_that_are_live_survive_a_switch() {
     unsafe extern "C" fn scribbler(first: Transfer) -> ! {
         let mut transfer = first;
         loop {
-            // SAFETY: writes registers that are all declared.
-            unsafe {
-                asm!(
-                    "pcmpeqd xmm0, xmm0",
-                    "movaps xmm1, xmm0",
-                    "movaps xmm2, xmm0",
-                    "movaps xmm3, xmm0",
-                    "movaps xmm4, xmm0",
-                    "movaps xmm5, xmm0",
-                    "movaps xmm6, xmm0",
-                    "movaps xmm7, xmm0",
-                    "movaps xmm8, xmm0",
-                    "movaps xmm9, xmm0",
-                    "movaps xmm10, xmm0",
-                    "movaps xmm11, xmm0",
-                    "movaps xmm12, xmm0",
-                    "movaps xmm13, xmm0",
-                    "movaps xmm14, xmm0",
-                    "movaps xmm15, xmm0",
-                    clobber_abi("C"),
-                );
-            }
+            scribble();
             // SAFETY: the resumer waits in the context it left.
             transfer = unsafe { SameThreadNoFloat::switch(transfer.from, std::ptr::null_mut()) };
         }

@@ -7,11 +7,10 @@ mod support;
 
 use std::any::Any;
 use std::panic::{self, AssertUnwindSafe};
-use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dtact_switch::{Context, ContextSwitcher, CrossThreadFloat, SameThreadFloat, Transfer};
-use support::{HeapStack, for_each_pairing, word};
+use support::{HeapStack, for_each_pairing, this_program, word};
 
 type Payload = Box<dyn Any + Send>;
 
@@ -136,7 +135,7 @@ fn child_that_panics_out_of_an_entry() {
 #[test]
 fn a_panic_out_of_an_entry_aborts_and_never_crosses_the_switch() {
     let run = |mode: &str| {
-        Command::new(std::env::current_exe().expect("a test knows its own path"))
+        this_program()
             .args([
                 "--exact",
                 "child_that_panics_out_of_an_entry",

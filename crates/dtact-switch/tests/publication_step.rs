@@ -1,5 +1,7 @@
 //! A publishing switch stores the context only when its stack is no longer in use: checked after
 //! each instruction, because on x86-64 two threads would hardly ever see it.
+//!
+//! On x86-64 only, the one architecture here on which a process can single-step itself.
 #![cfg(all(not(miri), target_os = "linux", target_arch = "x86_64"))]
 #![allow(unsafe_code, reason = "the test steps through the switch")]
 

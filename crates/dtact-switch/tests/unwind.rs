@@ -1,5 +1,7 @@
 //! The naked form can be walked at every instruction: the processor is single-stepped through
 //! switches, and at each step a signal handler walks the stack it landed on to its end.
+//!
+//! On x86-64 only, the one architecture here on which a process can single-step itself.
 #![cfg(all(not(miri), target_os = "linux", target_arch = "x86_64"))]
 #![allow(
     unsafe_code,

@@ -6,13 +6,9 @@
 
 mod common;
 
-use std::{
-    env,
-    os::unix::process::ExitStatusExt as _,
-    process::{Command, ExitStatus},
-};
+use std::{env, os::unix::process::ExitStatusExt as _, process::ExitStatus};
 
-use common::stackful;
+use common::{stackful, this_program};
 use dtact::{WaitExt as _, wait, yield_now};
 
 const DEPTH: &str = "DTACT_TEST_DEPTH";
@@ -68,7 +64,7 @@ fn child(depth: usize, place: &str) {
 }
 
 fn run_child(depth: usize, place: &str) -> ExitStatus {
-    Command::new(env::current_exe().unwrap())
+    this_program()
         .args(["--exact", "an_overflow_meets_the_guard_and_less_does_not"])
         .env(DEPTH, depth.to_string())
         .env(WHERE, place)

@@ -68,7 +68,7 @@ impl Temp {
     }
 
     fn treehash<S: AsRef<OsStr>>(&self, paths: &[S]) -> Running {
-        Running::start(Command::new(example()).args(paths).current_dir(&self.0))
+        Running::start(example().args(paths).current_dir(&self.0))
     }
 
     /// What the tools print for the same paths; with zero bytes between the names, so that none
@@ -178,7 +178,9 @@ fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
 }
 
 /// This test is `target/PROFILE/deps/treehash-HASH`.
-fn example() -> PathBuf {
+///
+/// The program to start, through the emulator that `DTACT_RUNNER` names, if any.
+fn example() -> Command {
     let test = env::current_exe().unwrap();
     let path = test
         .parent()
@@ -186,7 +188,14 @@ fn example() -> PathBuf {
         .unwrap()
         .join("examples/treehash");
     assert!(path.exists(), "first: cargo build --example treehash");
-    path
+    let runner = env::var("DTACT_RUNNER").unwrap_or_default();
+    let mut words = runner.split_whitespace();
+    let Some(emulator) = words.next() else {
+        return Command::new(path);
+    };
+    let mut command = Command::new(emulator);
+    command.args(words).arg(path);
+    command
 }
 
 /// Names around the slash, and all kinds of things that are no regular files.
@@ -457,7 +466,7 @@ fn a_closed_pipe_ends_it_quietly() {
 fn a_full_disk_is_an_error() {
     let temp = tree("full");
     let full = File::options().write(true).open("/dev/full").unwrap();
-    let mut command = Command::new(example());
+    let mut command = example();
     command
         .arg("t")
         .current_dir(&temp.0)

@@ -2,7 +2,7 @@
 //!
 //! Guard advice came with Linux 6.13. It marks page-table entries, so a guarded stack costs no
 //! mapping of its own; `madvise(2)`, `MADV_GUARD_INSTALL`. It is refused (`EINVAL`) on older
-//! kernels, and on locked memory on any.
+//! kernels, and on locked memory on any. Emulators in user mode may take any advice and do nothing.
 #![allow(unsafe_code, reason = "system calls on address ranges")]
 
 use core::num::NonZeroUsize;
@@ -16,6 +16,10 @@ use crate::error::Errno;
 
 /// `MADV_GUARD_INSTALL` of `linux/mman.h`, the same number on every architecture.
 const MADV_GUARD_INSTALL: libc::c_int = 102;
+
+/// A number that is no advice. The kernel answers `EINVAL`; emulators in user mode are known to
+/// answer success to every advice that they leave out.
+const UNKNOWN_ADVICE: libc::c_int = libc::c_int::MAX;
 
 /// What `vm.max_map_count` is unless an administrator changed it (`DEFAULT_MAX_MAP_COUNT`).
 const MAX_MAP_COUNT_DEFAULT: u64 = 65_530;
@@ -70,6 +74,12 @@ unsafe impl Platform for Linux {
         } else {
             Err(last_errno())
         }
+    }
+
+    unsafe fn refuses_unknown_advice(bottom: NonNull<u8>, bytes: usize) -> bool {
+        // SAFETY: the range is ours and holds nothing, whatever the advice may come to mean.
+        let result = unsafe { libc::madvise(bottom.as_ptr().cast(), bytes, UNKNOWN_ADVICE) };
+        result != 0
     }
 
     unsafe fn guard_by_protection(bottom: NonNull<u8>, bytes: usize) -> Result<(), Errno> {

@@ -48,6 +48,10 @@ unsafe impl Platform for Miri {
         Ok(())
     }
 
+    unsafe fn refuses_unknown_advice(_: NonNull<u8>, _: usize) -> bool {
+        true
+    }
+
     unsafe fn guard_by_protection(_: NonNull<u8>, _: usize) -> Result<(), Errno> {
         Ok(())
     }

@@ -60,6 +60,14 @@ pub(crate) unsafe trait Platform {
     /// The range is whole pages inside one reservation; nothing lives there.
     unsafe fn guard_by_advice(bottom: NonNull<u8>, bytes: usize) -> Result<(), Errno>;
 
+    /// Whether the system refuses advice that it does not know. Where it takes any, that it took
+    /// the advice to guard says nothing.
+    ///
+    /// # Safety
+    ///
+    /// The range is whole pages inside one reservation; nothing lives there.
+    unsafe fn refuses_unknown_advice(bottom: NonNull<u8>, bytes: usize) -> bool;
+
     /// Makes every access to a range fault, at the price of two more mappings.
     ///
     /// # Safety

@@ -44,16 +44,7 @@
 //! | DF                    | clear at calls  | clear on both sides     | same             |
 //! | fs, gs                | the thread's    | not touched             | same             |
 //!
-//! # Invariants
-//!
-//! * `[frame.I1]` The frame is reserved before it is written, and read before it is taken off:
-//!   nothing live lies below rsp, where a signal handler may write, at any instruction.
-//! * `[frame.I2]` rsp is a multiple of [`STACK_ALIGN`] when `entry` is called (section 3.2.2 "The
-//!   Stack Frame").
-//! * `[frame.I3]` All that is saved is saved before rsp moves, and nothing of the old stack is
-//!   touched after; a publishing switch stores the context in between.
-//! * `[frame.I4]` `asm!` blocks here lack the option `nostack`, so that the compiler keeps nothing
-//!   in the red zone around them.
+//! `[frame.I2]` here is section 3.2.2 "The Stack Frame"; the red zone of `[frame.I4]` is 128 bytes.
 //!
 //! # Why a jump and not `ret`
 //!

@@ -2,9 +2,20 @@
 #![allow(dead_code, reason = "each test file uses its own part of this module")]
 #![allow(unsafe_code, reason = "the tests call the switch")]
 
+#[cfg_attr(target_arch = "x86_64", path = "arch/x86_64_float.rs")]
+#[cfg_attr(target_arch = "aarch64", path = "arch/aarch64_float.rs")]
+#[cfg_attr(target_arch = "riscv64", path = "arch/riscv64_float.rs")]
+pub(crate) mod float;
+#[cfg_attr(target_arch = "x86_64", path = "arch/x86_64.rs")]
+#[cfg_attr(target_arch = "aarch64", path = "arch/aarch64.rs")]
+#[cfg_attr(target_arch = "riscv64", path = "arch/riscv64.rs")]
+pub(crate) mod registers;
+// By the trap flag; the other architectures let only a debugger single-step a process.
+#[cfg(target_arch = "x86_64")]
 pub(crate) mod step;
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::process::Command;
 use std::ptr::NonNull;
 
 use dtact_switch::{
@@ -70,6 +81,42 @@ impl Drop for HeapStack {
         // SAFETY: allocated in `new` with this layout, freed once.
         unsafe { dealloc(self.bottom.as_ptr(), self.layout) };
     }
+}
+
+/// A context as a switch returned it.
+///
+/// # Safety
+///
+/// Those of [`Context::from_raw`].
+pub(crate) unsafe fn from_raw(pointer: *mut ()) -> Context {
+    let pointer = NonNull::new(pointer).expect("a context is never null");
+    // SAFETY: passed on to the caller.
+    unsafe { Context::from_raw(pointer) }
+}
+
+/// Goes on where `registers::sp_at_entry` left off: sends the stack pointer back.
+///
+/// # Safety
+///
+/// Entered by a switch, with the stack pointer as a third argument.
+pub(crate) unsafe extern "C" fn report_sp(first: Transfer, sp: *mut ()) -> ! {
+    registers::use_aligned();
+    // SAFETY: the resumer waits in the context it left.
+    let _never = unsafe { SameThreadNoFloat::switch(first.from, sp) };
+    unreachable!("nobody resumes a second time");
+}
+
+/// This test program, to be run again: through the emulator that `DTACT_RUNNER` names, if any.
+pub(crate) fn this_program() -> Command {
+    let program = std::env::current_exe().expect("a test knows its own path");
+    let runner = std::env::var("DTACT_RUNNER").unwrap_or_default();
+    let mut words = runner.split_whitespace();
+    let Some(emulator) = words.next() else {
+        return Command::new(program);
+    };
+    let mut command = Command::new(emulator);
+    command.args(words).arg(program);
+    command
 }
 
 /// One form of a switch as a C function.

@@ -5,8 +5,10 @@
 #![allow(clippy::print_stderr, reason = "a hung test says what it was doing")]
 
 use std::{
+    env,
     future::pending,
     panic,
+    process::Command,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -68,6 +70,24 @@ pub(crate) fn bounded(body: impl FnOnce() + Send + 'static) {
     if let Err(payload) = test.join().expect("panics are caught") {
         panic::resume_unwind(payload);
     }
+}
+
+/// Whether an emulator runs this, by `DTACT_EMULATED`: then the long tests do less.
+pub(crate) fn emulated() -> bool {
+    env::var_os("DTACT_EMULATED").is_some()
+}
+
+/// This program, to be run again: through the emulator that `DTACT_RUNNER` names, if any.
+pub(crate) fn this_program() -> Command {
+    let program = env::current_exe().expect("the test has a path");
+    let runner = env::var("DTACT_RUNNER").unwrap_or_default();
+    let mut words = runner.split_whitespace();
+    let Some(emulator) = words.next() else {
+        return Command::new(program);
+    };
+    let mut command = Command::new(emulator);
+    command.args(words).arg(program);
+    command
 }
 
 /// Waits, without hogging a core, until `is_so`; panics when the time is over.

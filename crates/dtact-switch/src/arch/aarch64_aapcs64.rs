@@ -1,0 +1,514 @@
+//! The switch for AArch64 under AAPCS64: the frame, the two forms, the start of a fresh stack.
+//!
+//! # Pictures
+//!
+//! Stacks grow down; addresses fall from top to bottom of each picture. A context is the address of
+//! its [`Frame`].
+//!
+//! ```text
+//!         fresh                    left by the inline form      left by the naked form
+//!
+//! top ─►  ┌──────────────┐         │ caller's frame   │         │ caller's frame   │
+//!         │ resume: start│         ├──────────────────┤         ├──────────────────┤
+//!         │ x29: 0       │         │ resume: in caller│         │ x30              │
+//!         │ x19: entry   │         │ x29              │         │ x28 … x20        │
+//!         │ FPCR: 0      │         │ x19              │         │ d15 … d8         │
+//! context►└──────────────┘         │ FPCR             │         ├──────────────────┤
+//!         │ untouched    │ context►└──────────────────┘         │ resume: in naked │
+//!                                                               │ x29              │
+//!                                                               │ x19              │
+//!                                                               │ FPCR             │
+//!                                                       context►└──────────────────┘
+//!
+//!         running: there is no frame. Whoever resumes restores x19, x29 and FPCR, takes the frame
+//!         off (sp = context + size of the frame) and branches to `resume` with
+//!
+//!         x0 = context left   x1 = message       = Transfer, as a function returns or takes it
+//! ```
+//!
+//! Code at `resume` puts back what else it took: the inline form nothing, because the compiler
+//! spilled what it needs; the naked form the rest of the callee-saved registers; the start of a
+//! fresh stack calls `entry`, for which x0 and x1 are in place.
+//!
+//! # Registers
+//!
+//! Procedure Call Standard for the Arm 64-bit Architecture (AAPCS64), section 6.1.1
+//! "General-purpose Registers", 6.1.2 "SIMD and Floating-Point registers", 6.1.3 and 6.1.4 for
+//! those of SVE.
+//!
+//! | register              | by the ABI      | inline form             | naked form       |
+//! |-----------------------|-----------------|-------------------------|------------------|
+//! | x19, x29              | callee saves    | frame (LLVM keeps them) | frame            |
+//! | x20–x28               | callee saves    | clobbered               | above the frame  |
+//! | d8–d15                | callee saves    | `clobber_abi("C")`      | above the frame  |
+//! | sp                    | callee saves    | the context itself      | the context      |
+//! | x30                   | link register   | `clobber_abi("C")`      | above the frame  |
+//! | FPCR                  | not changed     | frame, if `FLOAT`       | frame, if float  |
+//! | FPSR                  | flags, nobody's | not touched             | same             |
+//! | x18                   | platform's      | caller saves on Linux   | same             |
+//! | v16–v31, upper halves | caller saves    | `clobber_abi("C")`      | not saved        |
+//! | p0–p15, FFR, z above v| caller saves    | `clobber_abi("C")`      | not saved        |
+//! | all others, NZCV      | caller saves    | `clobber_abi("C")`      | not saved        |
+//! | TPIDR_EL0             | the thread's    | not touched             | same             |
+//!
+//! SVE: by the base procedure call standard, which both forms follow, a call keeps of z8–z15 what
+//! d8–d15 are. SME: streaming mode and ZA must be off at a switch, as they are in every function
+//! that does not say otherwise.
+//!
+//! # Branch targets and signed return addresses
+//!
+//! Where an indirect branch lands there is a landing pad, written as a hint so that assemblers for
+//! every CPU take it: `bti c` (hint 34) where the naked form is called, `bti j` (hint 36) where a
+//! context is resumed. The branch is `br x16`, which both kinds accept.
+//!
+//! Return addresses are not signed here. One that the compiler signed lies in the compiler's own
+//! frame, with the stack pointer of that frame as the modifier, and is the same when the frame is
+//! resumed.
+//!
+//! # Why a branch, and then `ret`
+//!
+//! The return-stack buffer holds the call of the side that is left. A `ret` to the other side would
+//! be predicted to go there and miss; an indirect branch is predicted from its own history. But the
+//! naked form goes back to its caller by `ret`: at a return address there is no landing pad, and
+//! where branch targets are enforced every other branch to it faults.
+//!
+//! # Walking the stack
+//!
+//! The naked form carries unwind information that is right at every instruction, on both stacks.
+//! The start of a fresh stack ends the walk: its return address is undefined, and x29 is zero
+//! there. One undefined instruction precedes each address that is only ever branched to, because a
+//! walker looks an address up at one byte less, where it expects the call. Between its first and
+//! last instruction the inline form moves sp under the caller's unwind information, so a walk from
+//! a signal handler that lands there goes astray.
+#![allow(
+    unsafe_code,
+    reason = "the switch is assembly, and the first frame is written to raw memory"
+)]
+#![expect(
+    clippy::too_many_lines,
+    reason = "one instruction a line, and a line on unwinding for each register that it moves"
+)]
+
+use core::arch::{asm, naked_asm};
+use core::mem::{align_of, offset_of, size_of};
+use core::ptr::NonNull;
+
+use crate::{Context, Entry, Transfer};
+
+/// What a stack's top is a multiple of (AAPCS64, "The Stack", constraints at a public interface),
+/// in bytes.
+pub(crate) const STACK_ALIGN: usize = 16;
+
+/// FPCR of a new process on Linux: round to nearest, no flush to zero, no exception trapped.
+const FPCR_INITIAL: u64 = 0;
+
+/// Bytes of undefined instruction before the first instruction of [`start`].
+const START_LEAD_BYTES: usize = 4;
+
+/// What both forms leave at the end of a suspended stack. The assembly takes every offset from
+/// here.
+#[repr(C)]
+pub(crate) struct Frame {
+    fpcr: u64,
+    x19: *const (),
+    x29: *const (),
+    /// Where execution goes on, once the frame is off the stack.
+    resume: *const (),
+}
+
+/// What lies above the frame that the naked form leaves, lowest address first. Each field is the
+/// first of two registers that one instruction stores.
+#[repr(C)]
+struct Pushed {
+    d8: [u64; 2],
+    d10: [u64; 2],
+    d12: [u64; 2],
+    d14: [u64; 2],
+    x20: [u64; 2],
+    x22: [u64; 2],
+    x24: [u64; 2],
+    x26: [u64; 2],
+    x28: u64,
+    x30: u64,
+}
+
+// [frame.I2]: a fresh frame is taken off in one piece, and what remains must be aligned for a call.
+// sp must be aligned whenever it is used as an address, so it is at each step of the naked form.
+const _: () = assert!(size_of::<Frame>().is_multiple_of(STACK_ALIGN));
+const _: () = assert!(size_of::<Pushed>().is_multiple_of(STACK_ALIGN));
+const _: () = assert!(align_of::<Frame>() <= STACK_ALIGN);
+// The instructions move registers of eight bytes, in pairs.
+const _: () = assert!(size_of::<*const ()>() == 8);
+const _: () = assert!(offset_of!(Frame, resume) == offset_of!(Frame, x29) + 8);
+const _: () = assert!(offset_of!(Pushed, x30) == offset_of!(Pushed, x28) + 8);
+// Two registers, x0 and x1: a composite of up to 16 bytes is passed and returned so (section 6.8.2
+// "Parameter passing rules", 6.9 "Result return").
+const _: () = assert!(size_of::<Transfer>() == 2 * size_of::<*mut ()>());
+const _: () = assert!(offset_of!(Transfer, message) == size_of::<*mut ()>());
+
+/// Writes the frame of a fresh stack; returns where it lies.
+///
+/// # Safety
+///
+/// `top` is aligned to [`STACK_ALIGN`] and one past a block, of at least the size of a [`Frame`],
+/// that may be written through it.
+#[inline]
+pub(crate) unsafe fn write_fresh_frame(top: NonNull<u8>, entry: Entry) -> NonNull<Frame> {
+    debug_assert!(
+        top.addr().get().is_multiple_of(STACK_ALIGN),
+        "the top of a stack must be a multiple of {STACK_ALIGN}: round it down"
+    );
+    // SAFETY: the caller vouches for at least this many bytes below `top`, in the same block.
+    let frame = unsafe { top.byte_sub(size_of::<Frame>()) }.cast::<Frame>();
+    let fresh = Frame {
+        fpcr: FPCR_INITIAL,
+        x19: entry as *const (),
+        x29: core::ptr::null(),
+        resume: (start as *const ()).wrapping_byte_add(START_LEAD_BYTES),
+    };
+    // SAFETY: the block may be written; its end is aligned to `STACK_ALIGN`, and so is `frame`,
+    // because the size of a frame is a multiple of it, which is no less than the alignment of
+    // `Frame`.
+    unsafe { frame.write(fresh) };
+    frame
+}
+
+/// The first code of a fresh stack: calls `entry`, which its frame put into x19, with the
+/// [`Transfer`].
+///
+/// # Safety
+///
+/// Never called. It is branched to, [`START_LEAD_BYTES`] in, by the switch that resumes a fresh
+/// context.
+#[unsafe(naked)]
+unsafe extern "C" fn start() -> ! {
+    naked_asm!(
+        ".cfi_startproc",
+        // Nobody called: a walk ends here.
+        ".cfi_undefined x30",
+        ".skip {lead}, 0",
+        "hint #36", // bti j
+        "blr x19",
+        // `entry` does not return.
+        "udf #0",
+        ".cfi_endproc",
+        lead = const START_LEAD_BYTES,
+    )
+}
+
+/// The body of the inline forms. `$publish` is the text that runs when the stack is left, and
+/// `$slot` the operand it uses.
+macro_rules! inline_switch {
+    ($to:expr, $message:expr, $float:expr, [$($publish:literal)?], [$($slot:tt)*]) => {{
+        let from: *mut Frame;
+        let message: *mut ();
+        // SAFETY: `to` is a complete frame [context.I1] of the same float kind, on a stack that is
+        // valid and unused, so entering it is sound; the caller vouches for that and for the stack
+        // that is left. The block keeps [frame.I1] and [frame.I3], and [frame.I4] holds. The
+        // operands, `clobber_abi` and the frame name every register that may differ when execution
+        // comes back to label 2.
+        unsafe {
+            asm!(
+                "sub sp, sp, {size}",
+                "adr x3, 2f",
+                "str x19, [sp, {x19}]",
+                "stp x29, x3, [sp, {x29}]",
+                ".if {float}",
+                "mrs x4, fpcr",
+                "str x4, [sp, {fpcr}]",
+                ".endif",
+                "mov x5, x0",
+                "mov x0, sp",
+                // All that the frame of `to` holds, before sp makes it fair game.
+                "ldr x19, [x5, {x19}]",
+                "ldp x29, x16, [x5, {x29}]",
+                ".if {float}",
+                "ldr x4, [x5, {fpcr}]",
+                "msr fpcr, x4",
+                ".endif",
+                "add sp, x5, {size}",
+                $($publish,)?
+                "br x16",
+                "udf #0",
+                "2:",
+                "hint #36", // bti j
+                size = const size_of::<Frame>(),
+                fpcr = const offset_of!(Frame, fpcr),
+                x19 = const offset_of!(Frame, x19),
+                x29 = const offset_of!(Frame, x29),
+                float = const $float as usize,
+                inlateout("x0") $to.into_frame().as_ptr() => from,
+                inlateout("x1") $message => message,
+                $($slot)*
+                lateout("x20") _,
+                lateout("x21") _,
+                lateout("x22") _,
+                lateout("x23") _,
+                lateout("x24") _,
+                lateout("x25") _,
+                lateout("x26") _,
+                lateout("x27") _,
+                lateout("x28") _,
+                clobber_abi("C"),
+            );
+        }
+        // SAFETY: whoever resumed this context put the address of the frame it left into x0, never
+        // null.
+        let from = unsafe { NonNull::new_unchecked(from) };
+        // SAFETY: that frame was complete when its stack was left [frame.I3], and it is handed over
+        // here and nowhere else, or else published, which the caller of that switch answered for.
+        let from = unsafe { Context::from_frame(from) };
+        Transfer { from, message }
+    }};
+}
+
+/// The inline form; see [`ContextSwitcher::switch`](crate::ContextSwitcher::switch).
+///
+/// # Safety
+///
+/// Those of the trait; `FLOAT` is the kind of the switcher that left `to`, unless `to` is fresh.
+#[expect(
+    clippy::inline_always,
+    reason = "the compiler must see what is live at the call"
+)]
+#[inline(always)]
+pub(crate) unsafe fn switch_inline<const FLOAT: bool>(to: Context, message: *mut ()) -> Transfer {
+    inline_switch!(to, message, FLOAT, [], [])
+}
+
+/// The inline form that publishes the context left in `slot`; see
+/// [`CrossThread::switch_publishing`](crate::CrossThread::switch_publishing).
+///
+/// # Safety
+///
+/// Those of the trait; `slot` is valid for an atomic store; `FLOAT` as in [`switch_inline`].
+#[expect(
+    clippy::inline_always,
+    reason = "the compiler must see what is live at the call"
+)]
+#[inline(always)]
+pub(crate) unsafe fn switch_inline_publishing<const FLOAT: bool>(
+    to: Context,
+    message: *mut (),
+    slot: *mut *mut (),
+) -> Transfer {
+    // `stlr` is the release: it orders the frame and all before it, loads from the old stack
+    // included, before the store that whoever loads the slot with acquire sees. sp has moved
+    // already [frame.I3].
+    inline_switch!(
+        to,
+        message,
+        FLOAT,
+        ["stlr x0, [x2]"],
+        [inlateout("x2") slot => _,]
+    )
+}
+
+/// Defines a naked form.
+macro_rules! naked_switch {
+    ($(#[$doc:meta])* $name:ident, $float:literal) => {
+        $(#[$doc])*
+        #[unsafe(naked)]
+        pub(crate) unsafe extern "C" fn $name(to: Context, message: *mut ()) -> Transfer {
+            // Arguments: x0 = to, x1 = message. Result: x0 = from, x1 = message.
+            naked_asm!(
+                ".cfi_startproc",
+                "hint #34", // bti c
+                "sub sp, sp, {pushed}",
+                ".cfi_def_cfa_offset {pushed}",
+                "stp d8, d9, [sp, {d8}]",
+                ".cfi_rel_offset d8, {d8}",
+                ".cfi_rel_offset d9, {d8} + 8",
+                "stp d10, d11, [sp, {d10}]",
+                ".cfi_rel_offset d10, {d10}",
+                ".cfi_rel_offset d11, {d10} + 8",
+                "stp d12, d13, [sp, {d12}]",
+                ".cfi_rel_offset d12, {d12}",
+                ".cfi_rel_offset d13, {d12} + 8",
+                "stp d14, d15, [sp, {d14}]",
+                ".cfi_rel_offset d14, {d14}",
+                ".cfi_rel_offset d15, {d14} + 8",
+                "stp x20, x21, [sp, {x20}]",
+                ".cfi_rel_offset x20, {x20}",
+                ".cfi_rel_offset x21, {x20} + 8",
+                "stp x22, x23, [sp, {x22}]",
+                ".cfi_rel_offset x22, {x22}",
+                ".cfi_rel_offset x23, {x22} + 8",
+                "stp x24, x25, [sp, {x24}]",
+                ".cfi_rel_offset x24, {x24}",
+                ".cfi_rel_offset x25, {x24} + 8",
+                "stp x26, x27, [sp, {x26}]",
+                ".cfi_rel_offset x26, {x26}",
+                ".cfi_rel_offset x27, {x26} + 8",
+                "stp x28, x30, [sp, {x28}]",
+                ".cfi_rel_offset x28, {x28}",
+                ".cfi_rel_offset x30, {x28} + 8",
+                ".cfi_remember_state",
+                "sub sp, sp, {size}",
+                ".cfi_def_cfa_offset {pushed} + {size}",
+                "adr x3, 2f",
+                "str x19, [sp, {x19}]",
+                ".cfi_rel_offset x19, {x19}",
+                "stp x29, x3, [sp, {x29}]",
+                ".cfi_rel_offset x29, {x29}",
+                ".if {float}",
+                "mrs x4, fpcr",
+                "str x4, [sp, {fpcr}]",
+                ".endif",
+                "mov x5, x0",
+                "mov x0, sp",
+                "ldr x19, [x5, {x19}]",
+                "ldp x29, x16, [x5, {x29}]",
+                ".if {float}",
+                "ldr x4, [x5, {fpcr}]",
+                "msr fpcr, x4",
+                ".endif",
+                "add sp, x5, {size}",
+                // On the other stack. All is restored but the address of the next instruction.
+                ".cfi_def_cfa sp, 0",
+                ".cfi_register x30, x16",
+                ".cfi_same_value x19",
+                ".cfi_same_value x20",
+                ".cfi_same_value x21",
+                ".cfi_same_value x22",
+                ".cfi_same_value x23",
+                ".cfi_same_value x24",
+                ".cfi_same_value x25",
+                ".cfi_same_value x26",
+                ".cfi_same_value x27",
+                ".cfi_same_value x28",
+                ".cfi_same_value x29",
+                ".cfi_same_value d8",
+                ".cfi_same_value d9",
+                ".cfi_same_value d10",
+                ".cfi_same_value d11",
+                ".cfi_same_value d12",
+                ".cfi_same_value d13",
+                ".cfi_same_value d14",
+                ".cfi_same_value d15",
+                "br x16",
+                // Resumed: the frame is off, what was pushed above it is not.
+                ".cfi_restore_state",
+                "udf #0",
+                "2:",
+                "hint #36", // bti j
+                "ldp d8, d9, [sp, {d8}]",
+                ".cfi_restore d8",
+                ".cfi_restore d9",
+                "ldp d10, d11, [sp, {d10}]",
+                ".cfi_restore d10",
+                ".cfi_restore d11",
+                "ldp d12, d13, [sp, {d12}]",
+                ".cfi_restore d12",
+                ".cfi_restore d13",
+                "ldp d14, d15, [sp, {d14}]",
+                ".cfi_restore d14",
+                ".cfi_restore d15",
+                "ldp x20, x21, [sp, {x20}]",
+                ".cfi_restore x20",
+                ".cfi_restore x21",
+                "ldp x22, x23, [sp, {x22}]",
+                ".cfi_restore x22",
+                ".cfi_restore x23",
+                "ldp x24, x25, [sp, {x24}]",
+                ".cfi_restore x24",
+                ".cfi_restore x25",
+                "ldp x26, x27, [sp, {x26}]",
+                ".cfi_restore x26",
+                ".cfi_restore x27",
+                "ldp x28, x30, [sp, {x28}]",
+                ".cfi_restore x28",
+                ".cfi_restore x30",
+                "add sp, sp, {pushed}",
+                ".cfi_def_cfa_offset 0",
+                "ret",
+                ".cfi_endproc",
+                size = const size_of::<Frame>(),
+                pushed = const size_of::<Pushed>(),
+                fpcr = const offset_of!(Frame, fpcr),
+                x19 = const offset_of!(Frame, x19),
+                x29 = const offset_of!(Frame, x29),
+                d8 = const offset_of!(Pushed, d8),
+                d10 = const offset_of!(Pushed, d10),
+                d12 = const offset_of!(Pushed, d12),
+                d14 = const offset_of!(Pushed, d14),
+                x20 = const offset_of!(Pushed, x20),
+                x22 = const offset_of!(Pushed, x22),
+                x24 = const offset_of!(Pushed, x24),
+                x26 = const offset_of!(Pushed, x26),
+                x28 = const offset_of!(Pushed, x28),
+                float = const $float as usize,
+            )
+        }
+    };
+}
+
+naked_switch! {
+    /// The naked form with FP control state.
+    ///
+    /// # Safety
+    ///
+    /// Those of [`ContextSwitcher::switch`](crate::ContextSwitcher::switch), `to` being of the
+    /// float kind.
+    switch_naked_float, true
+}
+naked_switch! {
+    /// The naked form without FP control state.
+    ///
+    /// # Safety
+    ///
+    /// Those of [`ContextSwitcher::switch`](crate::ContextSwitcher::switch), `to` not being of the
+    /// float kind.
+    switch_naked_no_float, false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FPCR_INITIAL, Frame, STACK_ALIGN, write_fresh_frame};
+    use crate::{Entry, Transfer};
+    use core::ptr::NonNull;
+
+    unsafe extern "C" fn never(_: Transfer) -> ! {
+        unreachable!("this entry is only written down")
+    }
+
+    #[repr(C, align(16))]
+    struct Block([u8; 64]);
+
+    #[test]
+    fn a_fresh_frame_ends_at_the_top_and_nothing_else_is_written() {
+        let mut block = Block([0xA5; 64]);
+        // One value: two casts of one function may have two addresses.
+        let entry: Entry = never;
+        let bottom = NonNull::from(&mut block.0).cast::<u8>();
+        // SAFETY: one past the end of the block.
+        let top = unsafe { bottom.add(64) };
+        // SAFETY: the block is aligned, larger than a frame and borrowed alone.
+        let frame = unsafe { write_fresh_frame(top, entry) };
+        assert_eq!(frame.addr().get() + size_of::<Frame>(), top.addr().get());
+        // [frame.I2]
+        assert_eq!(frame.addr().get() % STACK_ALIGN, 0);
+        // SAFETY: a complete frame was written there [context.I1].
+        let fresh = unsafe { frame.read() };
+        assert_eq!(fresh.fpcr, FPCR_INITIAL);
+        assert!(fresh.x29.is_null(), "a walk along frame pointers ends here");
+        assert_eq!(fresh.x19, entry as *const ());
+        assert!(
+            block.0[..64 - size_of::<Frame>()]
+                .iter()
+                .all(|&byte| byte == 0xA5)
+        );
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    #[should_panic(expected = "must be a multiple of 16")]
+    fn a_top_that_is_not_aligned_is_refused_in_debug_builds() {
+        let mut block = Block([0; 64]);
+        let bottom = NonNull::from(&mut block.0).cast::<u8>();
+        // SAFETY: inside the block.
+        let top = unsafe { bottom.add(56) };
+        // SAFETY: not kept, on purpose: the check comes before anything is written.
+        let _frame = unsafe { write_fresh_frame(top, never) };
+    }
+}
