@@ -10,7 +10,8 @@ use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dtact_switch::{Context, ContextSwitcher, CrossThreadFloat, SameThreadFloat, Transfer};
-use support::{HeapStack, for_each_pairing, this_program, word};
+use support::child::this_program;
+use support::{HeapStack, for_each_pairing, word};
 
 type Payload = Box<dyn Any + Send>;
 

@@ -13,20 +13,22 @@ pub(crate) fn mode() -> Option<String> {
     env::var(MODE).ok()
 }
 
-/// Runs `test` of this program in a child, through the emulator that `DTACT_RUNNER` names, if any.
-pub(crate) fn run(test: &str, mode: &str) -> Output {
+/// This test program, to be run again: through the emulator that `DTACT_RUNNER` names, if any.
+pub(crate) fn this_program() -> Command {
     let program = env::current_exe().expect("a test knows its own path");
     let runner = env::var("DTACT_RUNNER").unwrap_or_default();
     let mut words = runner.split_whitespace();
-    let mut command = match words.next() {
-        Some(emulator) => {
-            let mut command = Command::new(emulator);
-            command.args(words).arg(program);
-            command
-        }
-        None => Command::new(program),
+    let Some(emulator) = words.next() else {
+        return Command::new(program);
     };
+    let mut command = Command::new(emulator);
+    command.args(words).arg(program);
     command
+}
+
+/// Runs `test` of this program in a child.
+pub(crate) fn run(test: &str, mode: &str) -> Output {
+    this_program()
         .args(["--exact", test, "--nocapture"])
         .env(MODE, mode)
         .output()

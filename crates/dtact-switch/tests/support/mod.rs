@@ -11,11 +11,11 @@ pub(crate) mod float;
 #[cfg_attr(target_arch = "riscv64", path = "arch/riscv64.rs")]
 pub(crate) mod registers;
 // By the trap flag; the other architectures let only a debugger single-step a process.
+pub(crate) mod child;
 #[cfg(target_arch = "x86_64")]
 pub(crate) mod step;
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
-use std::process::Command;
 use std::ptr::NonNull;
 
 use dtact_switch::{
@@ -104,19 +104,6 @@ pub(crate) unsafe extern "C" fn report_sp(first: Transfer, sp: *mut ()) -> ! {
     // SAFETY: the resumer waits in the context it left.
     let _never = unsafe { SameThreadNoFloat::switch(first.from, sp) };
     unreachable!("nobody resumes a second time");
-}
-
-/// This test program, to be run again: through the emulator that `DTACT_RUNNER` names, if any.
-pub(crate) fn this_program() -> Command {
-    let program = std::env::current_exe().expect("a test knows its own path");
-    let runner = std::env::var("DTACT_RUNNER").unwrap_or_default();
-    let mut words = runner.split_whitespace();
-    let Some(emulator) = words.next() else {
-        return Command::new(program);
-    };
-    let mut command = Command::new(emulator);
-    command.args(words).arg(program);
-    command
 }
 
 /// One form of a switch as a C function.
