@@ -7,7 +7,7 @@ mod common;
 
 use std::{future::pending, sync::Once};
 
-use common::{DropCount, DropToken, bounded, stackful};
+use common::{DropCount, DropToken, bounded, emulated, stackful};
 use dtact::{Builder, JoinHandle, Runtime, spawn, spawn_with_stack, wait, yield_now};
 use proptest::{collection::vec, prelude::*};
 
@@ -205,8 +205,10 @@ fn silence_expected_panics() {
 fn whatever_a_fiber_owns_is_dropped_once() {
     silence_expected_panics();
     bounded(|| {
+        // An emulator takes a hundred times as long to start and end a thread.
+        let cases = if emulated() { 30 } else { 200 };
         let config = ProptestConfig {
-            cases: 200,
+            cases,
             failure_persistence: None,
             ..Default::default()
         };
