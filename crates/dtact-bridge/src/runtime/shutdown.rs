@@ -154,9 +154,11 @@ pub(crate) fn end(shared: &Arc<Shared>) {
 }
 
 fn finish(shared: &Arc<Shared>) {
-    // Without a deadline it returns when all have ended.
-    let _: Result<(), ShutdownError> = shutdown(shared, None);
-    retain_orphans(shared);
+    // Without a deadline only a fiber that is suspended on the stack of a thread that is gone is
+    // left: it cannot be unwound, so its stack must not be freed either.
+    if shutdown(shared, None).is_ok() {
+        retain_orphans(shared);
+    }
 }
 
 /// Marks the ended fibers whose handles are still there, and frees the rest.
