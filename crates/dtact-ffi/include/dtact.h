@@ -15,12 +15,13 @@
  * own comment says otherwise. A fiber stays on the thread on which it first waited.
  *
  * Waiting. dtact_fiber_join() and dtact_fiber_yield() may suspend the calling fiber; other fibers
- * then run on the same thread, and change its thread-local variables and `errno`. So whoever
- * spawns fibers promises that none of them waits
+ * then run on the same thread, and change its thread-local variables (but not `errno`, which is
+ * the fiber's own). So whoever spawns fibers promises that none of them waits
  *   - while it holds a lock that another fiber of the same runtime may want;
  *   - while a thread-local variable points into its stack;
  *   - inside the initialiser of a thread-local variable, or inside a signal handler;
- *   - inside a catch block of C++, or a destructor that an exception runs;
+ *   - inside a catch block of C++, or a destructor that an exception runs, unless
+ *     dtact_register_cxx_globals() was called;
  * and that nobody jumps out of a fiber with longjmp(), or ends its thread with pthread_exit() or
  * pthread_cancel().
  *
@@ -91,10 +92,12 @@ enum {
     DTACT_BUSY = 10,
     /** The joined fiber was cancelled before it began. */
     DTACT_FIBER_CANCELLED = 11,
-    /** Not from here: a finalizer must not wait. */
+    /** Not from here: a finalizer must not wait, and a process has one C++ runtime. */
     DTACT_NOT_ALLOWED = 12,
     /** The operating system refused a thread. */
-    DTACT_SYSTEM = 13
+    DTACT_SYSTEM = 13,
+    /** The header is not of the library's version, nor of one that it can stand in for. */
+    DTACT_INCOMPATIBLE_VERSION = 14
 };
 
 /**
@@ -114,6 +117,15 @@ const char *dtact_status_message(dtact_status_t status);
 const char *dtact_last_error_message(void);
 
 /**@}*/
+
+/**
+ * Whether a program that was compiled with this header can use the library that it runs with:
+ * dtact_check_version(DTACT_VERSION). It can if the major version is the same, and the header is
+ * not the newer one. Before version 1.0 the minor version has to be the same too.
+ *
+ * Never suspends. DTACT_INCOMPATIBLE_VERSION: it cannot.
+ */
+dtact_status_t dtact_check_version(uint32_t header);
 
 /** @name Configuration
  *
@@ -295,6 +307,26 @@ dtact_status_t dtact_fiber_is_finished(dtact_handle_t handle, bool *out);
  * finalizer.
  */
 dtact_status_t dtact_fiber_yield(void);
+
+/**@}*/
+
+/** @name C++ */
+/**@{*/
+
+/** The `__cxa_get_globals` of a C++ runtime (Itanium C++ ABI: Exception Handling, 2.2.2). */
+typedef void *(*dtact_cxx_globals_t)(void);
+
+/**
+ * Says where the C++ runtime keeps the exceptions of a thread, so that fibers may wait inside of
+ * catch blocks and of destructors that an exception runs. Once, before fibers are spawned; the
+ * same function again does nothing.
+ *
+ *     dtact_register_cxx_globals(reinterpret_cast<dtact_cxx_globals_t>(&abi::__cxa_get_globals));
+ *
+ * Never suspends. DTACT_INVALID_ARGUMENT: `get` is null. DTACT_NOT_ALLOWED: another function was
+ * registered before.
+ */
+dtact_status_t dtact_register_cxx_globals(dtact_cxx_globals_t get);
 
 /**@}*/
 

@@ -14,7 +14,7 @@ use core::{
 };
 use std::{ffi::CString, panic::catch_unwind};
 
-use crate::{error::Error, status::DtactStatus};
+use crate::{error::Error, status::DtactStatus, thread_state::Taken};
 
 thread_local! {
     /// The message of the last failure on this thread.
@@ -69,7 +69,10 @@ fn caught<T>(body: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
 /// [`Error::InFinalizer`].
 pub(crate) fn interruptible<F: Future>(future: F) -> Result<F::Output, Error> {
     may_wait()?;
-    catch_unwind(AssertUnwindSafe(|| dtact::wait(future))).map_err(|payload| {
+    let taken = Taken::from_thread();
+    let waited = catch_unwind(AssertUnwindSafe(|| dtact::wait(future)));
+    drop(taken);
+    waited.map_err(|payload| {
         let error = if dtact::is_cancellation(&*payload) {
             Error::Cancelled
         } else {

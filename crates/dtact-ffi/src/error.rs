@@ -4,7 +4,10 @@ use core::fmt;
 
 use dtact::{ArenaError, BuildError, JoinError, ShutdownError, SpawnError};
 
-use crate::status::DtactStatus;
+use crate::{
+    status::DtactStatus,
+    version::{self, Shown},
+};
 
 /// Why a call failed.
 #[derive(Debug)]
@@ -28,6 +31,10 @@ pub(crate) enum Error {
     Cancelled,
     /// A wait inside a finalizer.
     InFinalizer,
+    /// A second C++ runtime, with exceptions of its own.
+    OtherCxxRuntime,
+    /// The version of a header that this library cannot serve.
+    IncompatibleVersion(u32),
     /// A panic that was caught at the boundary; its message.
     Panicked(String),
 }
@@ -44,7 +51,8 @@ impl Error {
             Self::StaleHandle(_) => DtactStatus::StaleHandle,
             Self::Busy(_) => DtactStatus::Busy,
             Self::Cancelled => DtactStatus::Cancelled,
-            Self::InFinalizer => DtactStatus::NotAllowed,
+            Self::InFinalizer | Self::OtherCxxRuntime => DtactStatus::NotAllowed,
+            Self::IncompatibleVersion(_) => DtactStatus::IncompatibleVersion,
         }
     }
 }
@@ -89,6 +97,15 @@ impl fmt::Display for Error {
             Self::InFinalizer => {
                 f.write_str("a finalizer must not wait: join or yield in the callback instead")
             }
+            Self::OtherCxxRuntime => f.write_str(
+                "the exceptions of another C++ runtime are registered: link this process with one",
+            ),
+            Self::IncompatibleVersion(header) => write!(
+                f,
+                "the program was compiled with dtact.h {}, and the library is {}: compile it again",
+                Shown(*header),
+                Shown(version::VERSION)
+            ),
             Self::Panicked(message) => write!(f, "Rust code panicked: {message}"),
         }
     }

@@ -24,6 +24,7 @@
 //! | `boundary` | the line that no panic crosses, and the last message of each thread |
 //! | `table` | what a `dtact_handle_t` names |
 //! | `task` | a callback on its way to a fiber, and its finalizer |
+//! | `thread_state` | `errno` and C++ exceptions, which a fiber takes along over a wait |
 //! | `builder`, `runtime`, `fiber`, `version` | the exported functions |
 //!
 //! # Invariants
@@ -46,6 +47,7 @@ mod runtime;
 mod status;
 mod table;
 mod task;
+mod thread_state;
 mod version;
 
 pub use crate::{
@@ -62,5 +64,6 @@ pub use crate::{
     status::{DtactStatus, dtact_status_message},
     table::DtactHandle,
     task::{DtactCallback, DtactFinalizer},
-    version::dtact_version,
+    thread_state::{DtactCxxGlobals, dtact_register_cxx_globals},
+    version::{dtact_check_version, dtact_version},
 };

@@ -45,15 +45,17 @@ pub enum DtactStatus {
     Busy = 10,
     /// The joined fiber was cancelled before it began.
     FiberCancelled = 11,
-    /// Not from here: a finalizer must not wait.
+    /// Not from here: a finalizer must not wait, and a process has one C++ runtime.
     NotAllowed = 12,
     /// The operating system refused a thread.
     System = 13,
+    /// The header is not of this library's version, nor of one that it can stand in for.
+    IncompatibleVersion = 14,
 }
 
 impl DtactStatus {
     /// Every status there is, in the order of their numbers.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Ok,
         Self::InvalidArgument,
         Self::Exhausted,
@@ -68,6 +70,7 @@ impl DtactStatus {
         Self::FiberCancelled,
         Self::NotAllowed,
         Self::System,
+        Self::IncompatibleVersion,
     ];
 
     /// The status of this number, if there is one.
@@ -96,6 +99,7 @@ impl DtactStatus {
             Self::FiberCancelled => "DTACT_FIBER_CANCELLED",
             Self::NotAllowed => "DTACT_NOT_ALLOWED",
             Self::System => "DTACT_SYSTEM",
+            Self::IncompatibleVersion => "DTACT_INCOMPATIBLE_VERSION",
         }
     }
 
@@ -115,8 +119,9 @@ impl DtactStatus {
             Self::TimedOut => c"the time was over first",
             Self::Busy => c"the handle is being joined by somebody else",
             Self::FiberCancelled => c"the joined fiber was cancelled before it began",
-            Self::NotAllowed => c"a finalizer must not wait",
+            Self::NotAllowed => c"not allowed here",
             Self::System => c"the operating system refused a thread",
+            Self::IncompatibleVersion => c"header and library are of versions that do not fit",
         }
     }
 }
@@ -156,7 +161,7 @@ mod tests {
 
     #[test]
     fn what_is_no_status_has_none() {
-        for number in [-1, 14, i32::MIN, i32::MAX] {
+        for number in [-1, 15, i32::MIN, i32::MAX] {
             assert_eq!(DtactStatus::from_number(number), None);
         }
     }

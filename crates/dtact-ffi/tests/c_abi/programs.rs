@@ -70,6 +70,17 @@ fn a_function_object_of_cpp_runs_in_a_fiber() {
 }
 
 #[test]
+fn a_fiber_keeps_its_errno_over_a_wait() {
+    writes("c/errno.c", Statically, "each its own\n");
+}
+
+#[test]
+fn a_fiber_of_cpp_waits_inside_of_catch_blocks_and_of_destructors_in_flight() {
+    writes("cpp/catch.cpp", Statically, "each its own\n");
+    writes("cpp/catch.cpp", Dynamically, "each its own\n");
+}
+
+#[test]
 fn an_exception_that_leaves_a_fiber_ends_the_process() {
     let program = compile("cpp/throw.cpp", Statically);
     let ended = run(&mut Command::new(&program));
