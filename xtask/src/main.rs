@@ -27,6 +27,7 @@ mod deny;
 mod doc;
 mod fmt;
 mod help;
+mod install_ffi;
 mod lint;
 mod loom;
 mod miri;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
     match words.as_slice() {
         ["ci"] | ["ci", "--install"] => ci::run(&shell),
         ["bench", rest @ ..] => exit(&[bench::run(&shell, rest)]),
+        ["install-ffi", rest @ ..] => exit(&[install_ffi::run(&shell, rest)]),
         ["fmt"] => exit(&[fmt::write(&shell)]),
         ["fmt", "--check"] => exit(&[fmt::check(&shell)]),
         ["test", rest @ ..] if !rest.is_empty() => exit(&[test::some(&shell, rest)]),
