@@ -22,6 +22,7 @@ cargo xtask <command>
   miri             the pure Rust parts under Miri; needs nightly
   cross            the crates, tested for other targets, under an emulator where needed
   bench [args]     the benchmarks, in release; --write has them write their tables
+  bench-ffi        fibers launched from C, beside Rust and Boost.Fiber
   install-ffi --prefix DIR [--destdir DIR]
                    the C library, with what pkg-config and CMake need to find it
   help             this text

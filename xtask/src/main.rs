@@ -20,6 +20,7 @@
 
 mod alone;
 mod bench;
+mod bench_ffi;
 mod cabi;
 mod ci;
 mod cross;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
     match words.as_slice() {
         ["ci"] | ["ci", "--install"] => ci::run(&shell),
         ["bench", rest @ ..] => exit(&[bench::run(&shell, rest)]),
+        ["bench-ffi"] => exit(&[bench_ffi::run(&shell)]),
         ["install-ffi", rest @ ..] => exit(&[install_ffi::run(&shell, rest)]),
         ["fmt"] => exit(&[fmt::write(&shell)]),
         ["fmt", "--check"] => exit(&[fmt::check(&shell)]),
