@@ -59,21 +59,25 @@ extern crate std;
 
 mod arch;
 mod context;
-#[cfg(all(feature = "std", unix))]
+#[cfg(feature = "std")]
 mod coroutine;
+mod cpu_features;
+mod stack_bounds;
 mod switcher;
 
 pub use context::{Context, Entry, Transfer};
-#[cfg(all(feature = "std", unix))]
+#[cfg(feature = "std")]
 pub use coroutine::{
     Coroutine, CoroutineResult, GuardedStack, Stack, StackError, Stackful, Yielder,
 };
+pub use cpu_features::{CpuFeatures, Unsupported};
+pub use stack_bounds::StackBounds;
 pub use switcher::{
     ContextSwitcher, CrossThread, CrossThreadFloat, CrossThreadNoFloat, SameThreadFloat,
     SameThreadNoFloat,
 };
 
 /// Runs the examples of the README as tests, where assembly can run.
-#[cfg(all(doctest, not(miri), feature = "std", unix))]
+#[cfg(all(doctest, not(miri), feature = "std"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
