@@ -44,7 +44,7 @@
 //! |-----------------------|-----------------|-------------------------|------------------|
 //! | rbx, rbp              | callee saves    | frame (LLVM keeps them) | frame            |
 //! | rdi, rsi, r12–r15     | callee saves    | clobbered               | above the frame  |
-//! | xmm6–xmm15            | callee saves    | clobbered               | above the frame  |
+//! | xmm6–xmm15            | callee saves    | `clobber_abi("C")`      | above the frame  |
 //! | rsp                   | callee saves    | the context itself      | the context      |
 //! | MXCSR control, x87 CW | callee saves    | frame, if `FLOAT`       | frame, if float  |
 //! | all others, flags     | caller saves    | `clobber_abi("C")`      | not saved        |
@@ -326,16 +326,6 @@ macro_rules! inline_switch {
                 lateout("r13") _,
                 lateout("r14") _,
                 lateout("r15") _,
-                lateout("xmm6") _,
-                lateout("xmm7") _,
-                lateout("xmm8") _,
-                lateout("xmm9") _,
-                lateout("xmm10") _,
-                lateout("xmm11") _,
-                lateout("xmm12") _,
-                lateout("xmm13") _,
-                lateout("xmm14") _,
-                lateout("xmm15") _,
                 clobber_abi("C"),
             );
         }

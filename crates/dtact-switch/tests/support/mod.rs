@@ -2,22 +2,16 @@
 #![allow(dead_code, reason = "each test file uses its own part of this module")]
 #![allow(unsafe_code, reason = "the tests call the switch")]
 
+pub(crate) mod child;
 #[cfg_attr(target_arch = "x86_64", path = "arch/x86_64_float.rs")]
 #[cfg_attr(target_arch = "aarch64", path = "arch/aarch64_float.rs")]
 #[cfg_attr(target_arch = "riscv64", path = "arch/riscv64_float.rs")]
 pub(crate) mod float;
-#[cfg_attr(
-    all(target_arch = "x86_64", not(windows)),
-    path = "arch/x86_64.rs"
-)]
-#[cfg_attr(
-    all(target_arch = "x86_64", windows),
-    path = "arch/x86_64_windows.rs"
-)]
+#[cfg_attr(all(target_arch = "x86_64", not(windows)), path = "arch/x86_64.rs")]
+#[cfg_attr(all(target_arch = "x86_64", windows), path = "arch/x86_64_windows.rs")]
 #[cfg_attr(target_arch = "aarch64", path = "arch/aarch64.rs")]
 #[cfg_attr(target_arch = "riscv64", path = "arch/riscv64.rs")]
 pub(crate) mod registers;
-pub(crate) mod child;
 // By the trap flag; the other architectures let only a debugger single-step a process.
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 pub(crate) mod step;
