@@ -26,6 +26,7 @@ mod cross;
 mod deny;
 mod doc;
 mod fmt;
+mod foreign;
 mod help;
 mod lint;
 mod loom;
@@ -35,6 +36,7 @@ mod shell;
 mod steps;
 mod test;
 mod tidy;
+mod wine;
 
 use std::process::ExitCode;
 
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
         ["bench", rest @ ..] => exit(&[bench::run(&shell, rest)]),
         ["fmt"] => exit(&[fmt::write(&shell)]),
         ["fmt", "--check"] => exit(&[fmt::check(&shell)]),
+        ["cross", target] => exit(&[cross::run(&shell, target)]),
         ["test", rest @ ..] if !rest.is_empty() => exit(&[test::some(&shell, rest)]),
         [] | ["help" | "--help" | "-h"] => {
             help::print();

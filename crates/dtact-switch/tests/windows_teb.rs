@@ -23,13 +23,14 @@ use windows_sys::Win32::System::Threading::{
     ExitProcess, GetCurrentThreadStackLimits, SetThreadStackGuarantee,
 };
 
-/// The fields that travel, in the order of their offsets.
-const FIELDS: [usize; 6] = [0x0, 0x8, 0x10, 0x20, 0x2C8, 0x1478];
+/// The fields that travel, and where they are.
+const FIELDS: [usize; 7] = [0x0, 0x8, 0x10, 0x20, 0x2C8, 0x1478, GUARANTEED_BYTES];
+/// The only one of 32 bits.
 const GUARANTEED_BYTES: usize = 0x1748;
 
 /// One word of the thread's block.
 fn field(offset: usize) -> usize {
-    let value;
+    let value: usize;
     // SAFETY: reads a field of the block, which every thread has.
     unsafe {
         #[cfg(target_arch = "x86_64")]
@@ -37,13 +38,16 @@ fn field(offset: usize) -> usize {
         #[cfg(target_arch = "aarch64")]
         asm!("ldr {}, [x18, {}]", out(reg) value, in(reg) offset, options(nostack, readonly));
     }
-    value
+    if offset == GUARANTEED_BYTES {
+        value & 0xFFFF_FFFF
+    } else {
+        value
+    }
 }
 
 /// All fields that travel.
 fn fields() -> [usize; 7] {
-    let [a, b, c, d, e, f] = FIELDS.map(field);
-    [a, b, c, d, e, f, field(GUARANTEED_BYTES) & 0xFFFF_FFFF]
+    FIELDS.map(field)
 }
 
 /// Sets one that nobody looks at here: `FiberData`.
@@ -121,7 +125,7 @@ unsafe extern "C" fn asker(first: Transfer) -> ! {
     assert_ne!(set, 0);
     // SAFETY: as above.
     let third = unsafe { SameThreadNoFloat::switch(second.from, null_mut()) };
-    let mut guarantee = field(GUARANTEED_BYTES) & 0xFFFF_FFFF;
+    let mut guarantee = field(GUARANTEED_BYTES);
     // SAFETY: as above.
     let _never = unsafe { SameThreadNoFloat::switch(third.from, (&raw mut guarantee).cast()) };
     unreachable!("nobody resumes a fourth time");
