@@ -184,7 +184,9 @@ pub(crate) fn run(shell: &Shell, triple: &str) -> Result<(), Halt> {
             let mut vars = vec![(name, runner.as_str())];
             vars.extend(own.iter().map(|(name, value)| (*name, value.as_str())));
             let tested = test(shell, target, &vars);
-            tested.and(wine.stop(shell))
+            // Whatever the tests said.
+            let stopped = wine.stop(shell);
+            tested.and(stopped)
         }
     }
 }

@@ -48,8 +48,8 @@ impl<T> Generator<T> {
     fn new(body: impl FnOnce(&mut Yielder<T>) + 'static) -> Self {
         let mut stack = vec![0_u128; STACK_WORDS].into_boxed_slice();
         let bounds = StackBounds::of_block(&mut stack);
-        // SAFETY: aligned as `u128` is, the bounds of a block that lives as long as the context; nothing
-        // else uses the block.
+        // SAFETY: aligned as `u128` is, the bounds of a block that lives as long as the context;
+        // nothing else uses the block.
         let fiber = unsafe { Context::new(bounds, root::<T>) };
         Self {
             body: Some(Box::new(body)),

@@ -71,8 +71,9 @@ bitflags::bitflags! {
         /// the system has switched them on.
         ///
         /// A switch saves none of that: over a call, every ABI here keeps 64 or 128 bits of a
-        /// register at most. But a signal that arrives on a fiber's stack puts all of it there, 3 KiB and
-        /// more: a small stack needs handlers that run on a stack of their own (`SA_ONSTACK`).
+        /// register at most. But a signal that arrives on a fiber's stack puts all of it there,
+        /// 3 KiB and more: a small stack needs handlers that run on a stack of their own
+        /// (`SA_ONSTACK`).
         const WIDE_VECTORS = 1 << 4;
 
         /// There are matrix tiles: AMX, Arm SME, where the system has them.

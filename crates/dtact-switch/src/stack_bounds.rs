@@ -66,10 +66,8 @@ impl StackBounds {
     /// opened to the handler of an overflow.
     ///
     /// On Windows `lowest` is the lowest byte of the reservation, and `overflow_bytes` is what
-    /// [`SetThreadStackGuarantee`] calls the guarantee: the pages directly above the lowest one
-    /// have `PAGE_GUARD`, and there are that many bytes of them. Elsewhere neither has an effect.
-    ///
-    /// [`SetThreadStackGuarantee`]: https://learn.microsoft.com/windows/win32/api/processthreadsapi/nf-processthreadsapi-setthreadstackguarantee
+    /// `SetThreadStackGuarantee` calls the guarantee: the pages directly above the lowest one have
+    /// `PAGE_GUARD`, and there are that many bytes of them. Elsewhere neither has an effect.
     #[inline]
     #[must_use]
     pub const fn with_guard(self, lowest: NonNull<u8>, overflow_bytes: u32) -> Self {

@@ -14,14 +14,23 @@ pub(crate) const STACK_ALIGN: usize = 16;
 
 pub(crate) struct Frame(());
 
+/// # Safety
+///
+/// It is never compiled to anything.
 pub(crate) unsafe fn write_fresh_frame<T>(_: T, _: Entry) -> NonNull<Frame> {
     NonNull::dangling()
 }
 
+/// # Safety
+///
+/// It is never compiled to anything.
 pub(crate) unsafe fn switch_inline<const FLOAT: bool>(from: Context, message: *mut ()) -> Transfer {
     Transfer { from, message }
 }
 
+/// # Safety
+///
+/// It is never compiled to anything.
 pub(crate) unsafe fn switch_inline_publishing<const FLOAT: bool>(
     from: Context,
     message: *mut (),
@@ -30,10 +39,16 @@ pub(crate) unsafe fn switch_inline_publishing<const FLOAT: bool>(
     Transfer { from, message }
 }
 
+/// # Safety
+///
+/// It is never compiled to anything.
 pub(crate) unsafe extern "C" fn switch_naked_float(from: Context, message: *mut ()) -> Transfer {
     Transfer { from, message }
 }
 
+/// # Safety
+///
+/// It is never compiled to anything.
 pub(crate) unsafe extern "C" fn switch_naked_no_float(from: Context, message: *mut ()) -> Transfer {
     Transfer { from, message }
 }

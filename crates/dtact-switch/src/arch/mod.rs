@@ -37,7 +37,6 @@
     all(
         target_arch = "aarch64",
         target_pointer_width = "64",
-        target_endian = "little",
         any(target_os = "linux", target_os = "macos")
     ),
     path = "aarch64_aapcs64.rs"

@@ -7,6 +7,9 @@ use crate::{Entry, StackBounds, Transfer};
 
 const BYTES: usize = 512;
 
+/// # Safety
+///
+/// Never called.
 unsafe extern "C" fn never(_: Transfer) -> ! {
     unreachable!("this entry is only written down")
 }

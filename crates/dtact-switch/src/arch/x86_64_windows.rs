@@ -37,8 +37,8 @@
 //!
 //! # Registers
 //!
-//! x64 ABI conventions, "Register volatility and preservation", and "Callee-saved registers" there
-//! for the control words.
+//! x64 ABI conventions, "Caller/callee saved registers", and "MXCSR" and "FPCSR" for the control
+//! words.
 //!
 //! | register              | by the ABI      | inline form             | naked form       |
 //! |-----------------------|-----------------|-------------------------|------------------|
@@ -51,9 +51,9 @@
 //! | DF                    | clear at calls  | clear on both sides     | same             |
 //! | gs                    | the thread's    | read, for the TEB       | same             |
 //!
-//! There is no red zone. `[frame.I2]` here is "Stack allocation": 16 bytes at each call, above which
-//! the caller leaves 32 bytes of home space for the callee. The naked form keeps there where its
-//! result goes.
+//! There is no red zone. `[frame.I2]` here is "Stack allocation": 16 bytes at each call. Above the
+//! return address the caller leaves 32 bytes of home space for the callee: the naked form keeps
+//! there where its result goes.
 //!
 //! # Walking the stack
 //!

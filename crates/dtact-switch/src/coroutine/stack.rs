@@ -25,8 +25,8 @@ use crate::StackBounds;
 /// by the coroutine:
 ///
 /// * [`top`](Self::top), [`bottom`](Self::bottom) and [`bounds`](Self::bounds) answer the same each
-///   time, also after the value was moved, and agree with each other. `top` is a multiple of [`Context::STACK_ALIGN`](crate::Context::STACK_ALIGN),
-///   and not below `bottom`.
+///   time, also after the value was moved, and agree with each other. `top` is a multiple of
+///   [`Context::STACK_ALIGN`](crate::Context::STACK_ALIGN), and not below `bottom`.
 /// * The bytes from `bottom` to `top` are valid for reads and writes through the pointer that `top`
 ///   returns. Nothing else uses them, and another value does not describe any of them.
 /// * Below `bottom` lies a guard that faults, and that code cannot step over; or whoever makes the

@@ -11,9 +11,10 @@
 //! ```
 //!
 //! The first touch of the guard is an overflow: the system opens all of it but the lowest page, for
-//! the handlers to run on, and raises `STATUS_STACK_OVERFLOW`. It knows where by `DeallocationStack`
-//! and `GuaranteedStackBytes` in the thread's block, which a context carries. The handler of the
-//! standard library then says that the thread has overflowed its stack, and the process ends.
+//! handlers to run on, and raises `STATUS_STACK_OVERFLOW`. Where that is it knows by
+//! `DeallocationStack` and `GuaranteedStackBytes` in the thread's block, which a context carries.
+//! The handler of the standard library then says that the thread has overflowed its stack, and the
+//! process ends.
 //!
 //! A thread's stack grows: it is committed page by page, and its guard moves down. This one is
 //! committed at once, so that it needs no handling of growth where it is used again. That counts
