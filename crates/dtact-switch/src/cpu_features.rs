@@ -121,8 +121,8 @@ impl CpuFeatures {
     /// Whether the calling thread may switch stacks.
     ///
     /// To be asked before the first switch of a thread, by whoever makes stacks and threads: the
-    /// answer is the same for all threads of a process in practice, and
-    /// [`GuardedStack::new`](crate::GuardedStack::new) asks. The switch itself does not.
+    /// answer is the same for all threads of a process in practice, and `GuardedStack::new` asks.
+    /// The switch itself does not.
     ///
     /// ```
     /// # use dtact_switch::CpuFeatures;
