@@ -74,8 +74,8 @@
 #![no_std]
 #![deny(unsafe_code)]
 
-// For the coroutines alone: the core needs neither `std` nor an allocator.
-#[cfg(feature = "std")]
+// For the coroutines and the tests alone: the core needs neither `std` nor an allocator.
+#[cfg(any(feature = "std", test))]
 extern crate std;
 
 mod arch;
