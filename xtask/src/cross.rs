@@ -3,6 +3,7 @@
 
 use crate::outcome::Halt;
 use crate::shell::{Shell, Tool};
+use crate::wine::{self, Wine};
 
 /// A target, what it takes to build for it and to run there, and what is tested.
 struct Target {
@@ -10,12 +11,22 @@ struct Target {
     tools: &'static [Tool],
     /// What `CARGO_TARGET_…_LINKER` is set to, and under which name; none where `cc` does.
     linker: Option<(&'static str, &'static str)>,
-    /// What `CARGO_TARGET_…_RUNNER` is set to, and under which name; none where the machine does.
-    emulator: Option<(&'static str, &'static str)>,
+    /// What runs its programs.
+    emulator: Emulator,
     /// The crates whose tests run in debug.
     debug: &'static [&'static str],
     /// The crates whose tests run again in release.
     release: &'static [&'static str],
+}
+
+/// What runs the programs of a target.
+enum Emulator {
+    /// The machine.
+    None,
+    /// An emulator of the processor: what `CARGO_TARGET_…_RUNNER` is set to, and under which name.
+    Processor(&'static str, &'static str),
+    /// Wine, an emulator of the system: under which name it is set.
+    Wine(&'static str),
 }
 
 /// The crates whose behaviour depends on the architecture.
@@ -27,7 +38,7 @@ const STACK: &[&str] = &[
     "dtact",
 ];
 
-const TARGETS: [Target; 3] = [
+const TARGETS: [Target; 4] = [
     Target {
         triple: "x86_64-unknown-linux-musl",
         tools: &[library(
@@ -36,9 +47,25 @@ const TARGETS: [Target; 3] = [
             "rustup target add x86_64-unknown-linux-musl",
         )],
         linker: None,
-        emulator: None,
+        emulator: Emulator::None,
         debug: &["dtact-switch", "dtact-arena", "dtact-mesh"],
         release: &[],
+    },
+    Target {
+        triple: "x86_64-pc-windows-gnu",
+        tools: &[
+            library(
+                "the standard library for x86_64-pc-windows-gnu",
+                &library_is_here("x86_64-pc-windows-gnu"),
+                "rustup target add x86_64-pc-windows-gnu",
+            ),
+            wine::MINGW,
+            wine::WINE,
+        ],
+        linker: Some(("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER", wine::GCC)),
+        emulator: Emulator::Wine("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER"),
+        debug: &["dtact-switch"],
+        release: &["dtact-switch"],
     },
     Target {
         triple: "aarch64-unknown-linux-gnu",
@@ -65,10 +92,10 @@ const TARGETS: [Target; 3] = [
             "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER",
             "aarch64-linux-gnu-gcc",
         )),
-        emulator: Some((
+        emulator: Emulator::Processor(
             "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_RUNNER",
             "qemu-aarch64 -L /usr/aarch64-linux-gnu",
-        )),
+        ),
         debug: STACK,
         release: &["dtact-switch"],
     },
@@ -97,10 +124,10 @@ const TARGETS: [Target; 3] = [
             "CARGO_TARGET_RISCV64GC_UNKNOWN_LINUX_GNU_LINKER",
             "riscv64-linux-gnu-gcc",
         )),
-        emulator: Some((
+        emulator: Emulator::Processor(
             "CARGO_TARGET_RISCV64GC_UNKNOWN_LINUX_GNU_RUNNER",
             "qemu-riscv64 -L /usr/riscv64-linux-gnu",
-        )),
+        ),
         debug: STACK,
         // Optimised across modules, assembly loses the target's features, and must name its own.
         release: &["dtact-switch"],
@@ -143,13 +170,31 @@ pub(crate) fn run(shell: &Shell, triple: &str) -> Result<(), Halt> {
     for tool in target.tools {
         shell.need(tool)?;
     }
-    let mut vars: Vec<(&str, &str)> = target.linker.into_iter().collect();
-    if let Some((name, emulator)) = target.emulator {
-        vars.push((name, emulator));
-        // For tests that start themselves again, and for those that would take minutes.
-        vars.push(("DTACT_RUNNER", emulator));
-        vars.push(("DTACT_EMULATED", "1"));
+    match target.emulator {
+        Emulator::None => test(shell, target, &[]),
+        Emulator::Processor(name, emulator) => {
+            // For tests that start themselves again, and for those that would take minutes.
+            let again = [("DTACT_RUNNER", emulator), ("DTACT_EMULATED", "1")];
+            test(shell, target, &[&[(name, emulator)], &again[..]].concat())
+        }
+        Emulator::Wine(name) => {
+            let wine = Wine::set_up(shell)?;
+            let runner = wine.runner();
+            let own = wine.vars();
+            let mut vars = vec![(name, runner.as_str())];
+            vars.extend(own.iter().map(|(name, value)| (*name, value.as_str())));
+            let tested = test(shell, target, &vars);
+            // Whatever the tests said.
+            let stopped = wine.stop(shell);
+            tested.and(stopped)
+        }
     }
+}
+
+/// Runs the tests in debug and in release.
+fn test(shell: &Shell, target: &Target, vars: &[(&str, &str)]) -> Result<(), Halt> {
+    let mut vars = vars.to_vec();
+    vars.extend(target.linker);
     let test = |profile: &[&'static str], crates: &[&'static str]| {
         let mut line = vec!["cargo", "test", "--no-fail-fast", "--target", target.triple];
         line.extend(profile);

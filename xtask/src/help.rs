@@ -8,7 +8,7 @@ pub(crate) fn print() {
 const TEXT: &str = "\
 cargo xtask <command>
 
-  ci [--install]   every step below down to `cross`, the cheap ones first; with --install,
+  ci [--install]   every step below down to `foreign`, the cheap ones first; with --install,
                    missing tools are got first
   tidy             the rules of the house that no other tool knows
   fmt [--check]    lay out the code, or say where it is not laid out
@@ -20,7 +20,8 @@ cargo xtask <command>
   cabi             the C ABI, used from C and from C++
   deny             licences, duplicates and sources of the dependencies
   miri             the pure Rust parts under Miri; needs nightly
-  cross            the crates, tested for other targets, under an emulator where needed
+  cross [target]   the crates, tested for other targets, under an emulator where needed
+  foreign          the targets that nothing here can run, linted, assembled and read
   bench [args]     the benchmarks, in release; --write has them write their tables
   bench-ffi        fibers launched from C, beside Rust and Boost.Fiber
   install-ffi --prefix DIR [--destdir DIR]

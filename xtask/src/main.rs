@@ -27,6 +27,7 @@ mod cross;
 mod deny;
 mod doc;
 mod fmt;
+mod foreign;
 mod help;
 mod install_ffi;
 mod lint;
@@ -37,6 +38,7 @@ mod shell;
 mod steps;
 mod test;
 mod tidy;
+mod wine;
 
 use std::process::ExitCode;
 
@@ -54,6 +56,7 @@ fn main() -> ExitCode {
         ["install-ffi", rest @ ..] => exit(&[install_ffi::run(&shell, rest)]),
         ["fmt"] => exit(&[fmt::write(&shell)]),
         ["fmt", "--check"] => exit(&[fmt::check(&shell)]),
+        ["cross", target] => exit(&[cross::run(&shell, target)]),
         ["test", rest @ ..] if !rest.is_empty() => exit(&[test::some(&shell, rest)]),
         [] | ["help" | "--help" | "-h"] => {
             help::print();

@@ -94,6 +94,26 @@ impl Shell {
         }
     }
 
+    /// What a program that is to fail says about it.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be started, or exits with zero.
+    pub(crate) fn read_failure(&self, line: &[&str]) -> Result<String, Halt> {
+        println!("$ ! {}", shown(&[], line));
+        let output = self
+            .command(line)?
+            .output()
+            .map_err(|error| Halt::failed(format!("{} could not be started: {error}", line[0])))?;
+        if output.status.success() {
+            return Err(Halt::failed(format!(
+                "`{}` was to fail, and did not",
+                shown(&[], line)
+            )));
+        }
+        Ok(String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
     /// Whether a program starts and exits with zero; it is a question, so nothing is printed.
     pub(crate) fn works(&self, line: &[&str]) -> bool {
         self.command(line).is_ok_and(|mut command| {

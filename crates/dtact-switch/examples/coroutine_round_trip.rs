@@ -79,7 +79,7 @@ unsafe extern "C" fn echo_switch(first: Transfer) -> ! {
 fn switch_round_trips() -> Result<Contender, StackError> {
     let stack = GuardedStack::new(STACK_BYTES)?;
     // SAFETY: a whole stack with a guard, which the closure below keeps as long as the context.
-    let mut fiber = Some(unsafe { Context::new(stack.top(), echo_switch) });
+    let mut fiber = Some(unsafe { Context::new(stack.bounds(), echo_switch) });
     let run = move |steps| {
         let _keep = &stack;
         let mut context = fiber.take().expect("put back after each run");

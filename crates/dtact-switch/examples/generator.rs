@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 use std::panic::{self, AssertUnwindSafe};
 use std::ptr::{self, NonNull};
 
-use dtact_switch::{Context, ContextSwitcher, SameThreadFloat, Transfer};
+use dtact_switch::{Context, ContextSwitcher, SameThreadFloat, StackBounds, Transfer};
 
 /// 256 KiB: room for a panic's message in a debug build.
 const STACK_WORDS: usize = 16 * 1024;
@@ -47,10 +47,10 @@ struct Generator<T: 'static> {
 impl<T> Generator<T> {
     fn new(body: impl FnOnce(&mut Yielder<T>) + 'static) -> Self {
         let mut stack = vec![0_u128; STACK_WORDS].into_boxed_slice();
-        let top = NonNull::new(stack.as_mut_ptr_range().end.cast()).expect("an end is not null");
-        // SAFETY: aligned as `u128` is, one past a block that lives as long as the context; nothing
-        // else uses the block.
-        let fiber = unsafe { Context::new(top, root::<T>) };
+        let bounds = StackBounds::of_block(&mut stack);
+        // SAFETY: aligned as `u128` is, the bounds of a block that lives as long as the context;
+        // nothing else uses the block.
+        let fiber = unsafe { Context::new(bounds, root::<T>) };
         Self {
             body: Some(Box::new(body)),
             fiber: Some(fiber),

@@ -7,10 +7,12 @@
 #![allow(clippy::print_stdout, reason = "an example shows what it does")]
 
 use std::hint::black_box;
-use std::ptr::{self, NonNull};
+use std::ptr;
 use std::time::Instant;
 
-use dtact_switch::{Context, ContextSwitcher, SameThreadFloat, SameThreadNoFloat, Transfer};
+use dtact_switch::{
+    Context, ContextSwitcher, SameThreadFloat, SameThreadNoFloat, StackBounds, Transfer,
+};
 
 const ROUND_TRIPS: u32 = 1_000_000;
 const RUNS: usize = 11;
@@ -62,9 +64,9 @@ fn measure(name: &str, mut run: impl FnMut()) {
 /// Measures round trips to `entry`, made by `switch`.
 fn measure_switch(name: &str, entry: dtact_switch::Entry, switch: impl Fn(Context) -> Transfer) {
     let mut stack = vec![0_u128; STACK_WORDS];
-    let top = NonNull::new(stack.as_mut_ptr_range().end.cast()).expect("an end is not null");
-    // SAFETY: aligned as `u128` is, one past 64 KiB that outlive the last switch.
-    let mut fiber = Some(unsafe { Context::new(top, entry) });
+    let bounds = StackBounds::of_block(&mut stack);
+    // SAFETY: aligned as `u128` is, the bounds of 64 KiB that outlive the last switch.
+    let mut fiber = Some(unsafe { Context::new(bounds, entry) });
     measure(name, || {
         let mut context = fiber.take().expect("put back after each run");
         for _ in 0..ROUND_TRIPS {

@@ -17,7 +17,7 @@
 use core::fmt;
 use core::ptr::NonNull;
 
-use crate::arch;
+use crate::{StackBounds, arch};
 
 /// A suspended context: where its frame lies.
 ///
@@ -36,7 +36,7 @@ impl Context {
     /// What the top of a stack must be a multiple of, in bytes.
     pub const STACK_ALIGN: usize = arch::STACK_ALIGN;
 
-    /// Builds the first frame of a fresh stack whose highest usable byte lies just below `top`.
+    /// Builds the first frame of a fresh stack, at its top.
     ///
     /// When the context is resumed, `entry` runs on that stack with what the resumer handed over.
     /// Nothing below the frame is touched until then.
@@ -48,8 +48,9 @@ impl Context {
     ///
     /// # Safety
     ///
-    /// * `top` is a multiple of [`Context::STACK_ALIGN`], and one past the end of a block of memory
-    ///   that may be read and written through it.
+    /// * The top of `stack` is a multiple of [`Context::STACK_ALIGN`], and one past the end of a
+    ///   block of memory that may be read and written through it, down to the bottom; the other
+    ///   bounds are as [`StackBounds`] says.
     /// * The block is as large as everything that will run on it needs, signal handlers included,
     ///   or ends in a guard page that the code running on it cannot step over.
     /// * The block stays valid, and is used by nothing else, for as long as the context or what it
@@ -57,11 +58,11 @@ impl Context {
     ///
     /// # Panics
     ///
-    /// With debug assertions, where `top` is not aligned.
+    /// With debug assertions, where the top is not aligned.
     #[inline]
-    pub unsafe fn new(top: NonNull<u8>, entry: Entry) -> Self {
-        // SAFETY: the caller vouches for `top`, word for word what is asked here.
-        let frame = unsafe { arch::write_fresh_frame(top, entry) };
+    pub unsafe fn new(stack: StackBounds, entry: Entry) -> Self {
+        // SAFETY: the caller vouches for `stack`, word for word what is asked here.
+        let frame = unsafe { arch::write_fresh_frame(&stack, entry) };
         // [context.I1] holds: the frame is complete, and nothing runs on the fresh stack.
         Self(frame)
     }

@@ -29,51 +29,76 @@
 //!
 //! # Coroutines
 //!
-//! With the feature `std`, on Unix, there is `Coroutine<Input, Yield, Return>` on top: a function
+//! With the feature `std` there is `Coroutine<Input, Yield, Return>` on top: a function
 //! on a stack of its own that passes values both ways, hands its panics to the resumer, and unwinds
 //! when it is dropped. To make one takes a promise, `Stackful`, and a `Stack`; `GuardedStack` is
 //! one with a guard.
 //!
 //! # Features
 //!
-//! `std`, on by default: coroutines and their stacks, by the standard library and rustix. Without
-//! it the crate is `no_std`, needs no `alloc`, and has no dependencies.
+//! `std`, on by default: coroutines and their stacks, by the standard library and rustix or
+//! windows-sys. Without it the crate is `no_std`, needs no `alloc`, and depends on bitflags alone.
 //!
 //! # Supported targets
 //!
-//! | architecture | ABI              | systems | inline | naked | backtrace                 |
-//! |--------------|------------------|---------|--------|-------|---------------------------|
-//! | x86-64       | System V, 64-bit | Linux   | yes    | yes   | ends at the fiber's root  |
-//! | AArch64      | AAPCS64          | Linux   | yes    | yes   | ends at the fiber's root  |
-//! | RISC-V 64    | LP64D            | Linux   | yes    | yes   | ends at the fiber's root  |
+//! | architecture | ABI              | systems               | tested                         |
+//! |--------------|------------------|-----------------------|--------------------------------|
+//! | x86-64       | System V, 64-bit | Linux                 | yes                            |
+//! | x86-64       | System V, 64-bit | macOS, FreeBSD        | no: linted and assembled       |
+//! | x86-64       | Windows x64      | Windows (gnu)         | yes, under Wine                |
+//! | x86-64       | Windows x64      | Windows (msvc)        | no: linted and assembled       |
+//! | AArch64      | AAPCS64          | Linux                 | yes, under qemu                |
+//! | AArch64      | AAPCS64, Apple's | macOS                 | no: linted and assembled       |
+//! | AArch64      | Windows ARM64    | Windows               | no: linted and assembled       |
+//! | RISC-V 64    | LP64D            | Linux                 | yes, under qemu                |
+//!
+//! All have both forms, and on all a backtrace ends at the fiber's root. For other targets the
+//! crate does not compile, and says so by one error.
 //!
 //! Branch targets carry landing pads: `endbr64` on x86-64 (indirect branch tracking), `bti` on
 //! AArch64. Shadow stacks (CET SHSTK, GCS, Zicfiss, and the compiler's own in x18 or gp) are not
 //! supported: the switch exchanges the stack, and not the shadow.
+//! [`CpuFeatures::check_supported`] finds those of the hardware.
+//!
+//! # Windows
+//!
+//! Windows notes in a block of each thread where its stack lies, and believes it: when an exception
+//! is raised, when a large frame is entered, when a stack overflows. So a context carries these
+//! notes ([`StackBounds`]), and a switch exchanges them. What is left to the user:
+//!
+//! * A thread does not end while it runs in a context: the system would free the stack that it
+//!   finds noted. Switch back first.
+//! * A context is no fiber of the system. `GetFiberData` is the context's own word, null at first;
+//!   `SwitchToFiber` must not be called in a context, nor `ConvertThreadToFiber`. Fiber-local
+//!   storage is the thread's.
 #![no_std]
 #![deny(unsafe_code)]
 
-// For the coroutines alone: the core needs neither `std` nor an allocator.
-#[cfg(feature = "std")]
+// For the coroutines and the tests alone: the core needs neither `std` nor an allocator.
+#[cfg(any(feature = "std", test))]
 extern crate std;
 
 mod arch;
 mod context;
-#[cfg(all(feature = "std", unix))]
+#[cfg(feature = "std")]
 mod coroutine;
+mod cpu_features;
+mod stack_bounds;
 mod switcher;
 
 pub use context::{Context, Entry, Transfer};
-#[cfg(all(feature = "std", unix))]
+#[cfg(feature = "std")]
 pub use coroutine::{
     Coroutine, CoroutineResult, GuardedStack, Stack, StackError, Stackful, Yielder,
 };
+pub use cpu_features::{CpuFeatures, Unsupported};
+pub use stack_bounds::StackBounds;
 pub use switcher::{
     ContextSwitcher, CrossThread, CrossThreadFloat, CrossThreadNoFloat, SameThreadFloat,
     SameThreadNoFloat,
 };
 
 /// Runs the examples of the README as tests, where assembly can run.
-#[cfg(all(doctest, not(miri), feature = "std", unix))]
+#[cfg(all(doctest, not(miri), feature = "std"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -1,5 +1,5 @@
 //! A coroutine on a recycled stack never asks the allocator for anything.
-#![cfg(all(not(miri), feature = "std", unix))]
+#![cfg(all(not(miri), feature = "std"))]
 #![allow(
     unsafe_code,
     reason = "acknowledges the contract of suspended stacks, and wraps the allocator"

@@ -1,5 +1,5 @@
 //! A coroutine that is dropped runs the destructors on its stack, whatever the body does about it.
-#![cfg(all(not(miri), feature = "std", unix))]
+#![cfg(all(not(miri), feature = "std"))]
 #![allow(
     unsafe_code,
     reason = "acknowledges the contract of suspended stacks, and resets a coroutine"
@@ -258,7 +258,7 @@ fn a_destructor_that_panics_or_suspends_while_unwinding_aborts_the_process() {
     assert_eq!(control.status.code(), Some(child::SURVIVED), "{control:?}");
     for mode in ["panic", "suspend"] {
         let child = run(mode);
-        assert_eq!(child.status.code(), None, "ended by a signal: {child:?}");
+        assert!(child::was_ended(&child), "not by an exit: {child:?}");
         let said = String::from_utf8_lossy(&child.stderr);
         assert!(said.contains("panic in a destructor"), "{said}");
     }

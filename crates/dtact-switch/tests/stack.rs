@@ -9,7 +9,7 @@ use std::backtrace::Backtrace;
 use std::hint::black_box;
 
 use dtact_switch::{Context, ContextSwitcher, CrossThreadFloat, SameThreadNoFloat, Transfer};
-use support::registers::{CALL_BYTES, sp_at_entry};
+use support::registers::{CALL_BYTES, FOOT_BYTES, sp_at_entry};
 use support::{HeapStack, forms_by_kind, word};
 
 #[test]
@@ -24,8 +24,8 @@ fn the_stack_is_aligned_at_entry_as_after_a_call() {
         assert!(stack.contains(sp) || sp == stack.top().addr().get());
         // The ABI: aligned before the call, which may have pushed a return address.
         assert_eq!((sp + CALL_BYTES) % Context::STACK_ALIGN, 0);
-        // And nothing is wasted: what the call pushed is the first word of the stack.
-        assert_eq!(sp + CALL_BYTES, stack.top().addr().get());
+        // And nothing is wasted: what the call pushed is the first word below the foot.
+        assert_eq!(sp + CALL_BYTES + FOOT_BYTES, stack.top().addr().get());
     }
 }
 

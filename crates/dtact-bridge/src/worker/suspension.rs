@@ -11,7 +11,7 @@ use core::{cell::Cell, ptr, ptr::NonNull};
 
 use dtact_arena::Stack;
 use dtact_mesh::TaskIndex;
-use dtact_switch::{Context, ContextSwitcher, SameThreadFloat, Transfer};
+use dtact_switch::{Context, ContextSwitcher, SameThreadFloat, StackBounds, Transfer};
 
 use crate::{
     fiber::{Cell as FiberCell, state::Park},
@@ -98,11 +98,11 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
         },
     }
     context.counters().suspended();
-    let top = spare.top();
+    let bounds = bounds_of(&spare);
     suspension.stack.set(context.replace_stack(Some(spare)));
     // SAFETY: the spare is a stack of the pool on which nothing stands [bridge.W3], with its
     // top aligned.
-    let next = unsafe { Context::new(top, loop_entry) };
+    let next = unsafe { Context::new(bounds, loop_entry) };
     // SAFETY: a context just made, entered once.
     unsafe { switch(context, next, Left::Fiber(NonNull::from(&suspension))) };
     // Back, on the same thread [bridge.W2], with the fiber in this worker's hands again.
@@ -156,23 +156,29 @@ pub(crate) unsafe fn resume(context: &WorkerContext, cell: FiberCell) -> ! {
 ///
 /// - The caller is the worker's loop, with nothing of value in its frames [bridge.W1].
 pub(crate) unsafe fn move_loop(context: &WorkerContext, stack: Stack) -> ! {
-    let top = stack.top();
+    let bounds = bounds_of(&stack);
     let left = context.replace_stack(Some(stack));
     stacks::put_left(context, left);
     // SAFETY: a stack of the pool on which nothing stands [bridge.W3], with its top aligned.
-    let next = unsafe { Context::new(top, loop_entry) };
+    let next = unsafe { Context::new(bounds, loop_entry) };
     // SAFETY: a context just made, entered once.
     unsafe { leave_for_good(context, next) }
 }
 
 /// Begins the worker's loop on a pooled stack; returns when the loop has ended.
 pub(crate) fn run_on_stack(context: &WorkerContext, stack: Stack) {
-    let top = stack.top();
+    let bounds = bounds_of(&stack);
     context.replace_stack(Some(stack));
     // SAFETY: as above.
-    let next = unsafe { Context::new(top, loop_entry) };
+    let next = unsafe { Context::new(bounds, loop_entry) };
     // SAFETY: a context just made, entered once.
     unsafe { switch(context, next, Left::Home) };
+}
+
+/// Where a pooled stack lies.
+#[inline]
+fn bounds_of(stack: &Stack) -> StackBounds {
+    StackBounds::new(stack.top(), stack.bottom())
 }
 
 /// The foot of every loop: what is entered first on a fresh stack.

@@ -18,48 +18,63 @@
 //!   stack is touched after; a publishing switch stores the context in between.
 //! * `[frame.I4]` `asm!` blocks here lack the option `nostack`, so that the compiler keeps nothing
 //!   in a red zone around them.
+#![allow(unsafe_code, reason = "passes on what the architectures ask")]
 
 // The one platform choice of this crate: everything else names `arch` and no target.
-#[cfg(all(
-    target_arch = "x86_64",
-    target_pointer_width = "64",
-    target_os = "linux"
-))]
-#[path = "x86_64_sysv.rs"]
-mod chosen;
-
-#[cfg(all(
-    target_arch = "aarch64",
-    target_pointer_width = "64",
-    target_os = "linux"
-))]
-#[path = "aarch64_aapcs64.rs"]
-mod chosen;
-
-// All of the Linux targets that Rust has for it are LP64D.
-#[cfg(all(target_arch = "riscv64", target_os = "linux"))]
-#[path = "riscv64_lp64d.rs"]
-mod chosen;
-
-#[cfg(not(any(
+#[cfg_attr(
     all(
         target_arch = "x86_64",
         target_pointer_width = "64",
-        target_os = "linux"
+        any(target_os = "linux", target_os = "macos", target_os = "freebsd")
     ),
+    path = "x86_64_sysv.rs"
+)]
+#[cfg_attr(
+    all(target_arch = "x86_64", target_os = "windows"),
+    path = "x86_64_windows.rs"
+)]
+#[cfg_attr(
     all(
         target_arch = "aarch64",
         target_pointer_width = "64",
-        target_os = "linux"
+        any(target_os = "linux", target_os = "macos")
     ),
-    all(target_arch = "riscv64", target_os = "linux")
-)))]
-compile_error!(
-    "dtact-switch supports Linux on x86-64 (System V), AArch64 (AAPCS64) and RISC-V 64 (LP64D); \
-     docs/porting.md says what a port needs"
-);
+    path = "aarch64_aapcs64.rs"
+)]
+#[cfg_attr(
+    all(target_arch = "aarch64", target_os = "windows"),
+    path = "aarch64_windows.rs"
+)]
+// All of the Linux targets that Rust has for it are LP64D.
+#[cfg_attr(
+    all(target_arch = "riscv64", target_os = "linux"),
+    path = "riscv64_lp64d.rs"
+)]
+mod chosen; // Where none applies, `chosen.rs` refuses to compile.
+
+#[cfg(target_os = "windows")]
+mod windows_teb;
+
+use core::ptr::NonNull;
+
+use crate::{Entry, StackBounds};
 
 pub(crate) use chosen::{
     Frame, STACK_ALIGN, switch_inline, switch_inline_publishing, switch_naked_float,
-    switch_naked_no_float, write_fresh_frame,
+    switch_naked_no_float,
 };
+
+/// Writes the frame of a fresh stack; returns where it lies.
+///
+/// # Safety
+///
+/// The top of `stack` is aligned to [`STACK_ALIGN`] and one past a block, with room for what is
+/// written, that may be written through it; the bounds are those of the stack.
+#[inline]
+pub(crate) unsafe fn write_fresh_frame(stack: &StackBounds, entry: Entry) -> NonNull<Frame> {
+    // Windows alone notes where a stack lies; elsewhere the top is all.
+    #[cfg(not(target_os = "windows"))]
+    let stack = stack.top();
+    // SAFETY: the caller's.
+    unsafe { chosen::write_fresh_frame(stack, entry) }
+}

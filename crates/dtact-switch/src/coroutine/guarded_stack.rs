@@ -4,47 +4,36 @@
 //!   top ─►      ┌──────────────┐ ┐
 //!               │ usable       │ │ bytes asked for, rounded up to pages
 //!   bottom ─►   ├──────────────┤ ┘
-//!               │ guard        │   inaccessible: an overflow is a fault
+//!               │ guard        │   an overflow is a fault
 //!   mapping ─►  └──────────────┘
 //! ```
 //!
 //! # Invariants
 //!
 //! * `[guarded_stack.I1]` `mapping` is the lowest byte of a mapping of `mapping_bytes` that belongs
-//!   to this value alone. Its first `guard_bytes` are inaccessible, the others readable and
-//!   writable. All three are multiples of the page size.
+//!   to this value alone. Its first `guard_bytes` are a guard, the others readable and writable.
+//!   All three are multiples of the page size.
 #![allow(unsafe_code, reason = "maps memory, and vouches for it as a stack")]
 
-use core::ffi::c_void;
-use core::ptr::{self, NonNull};
-
-use rustix::io::Errno;
-use rustix::mm::{MapFlags, MprotectFlags, ProtFlags};
+use core::ptr::NonNull;
 
 use super::stack::Stack;
 use super::stack_error::StackError;
-use crate::Context;
+use crate::{Context, CpuFeatures, StackBounds};
 
-/// The least guard in bytes, rounded up to pages.
-///
-/// Where the compiler probes each page of a large frame, one page catches every overflow. The
-/// RISC-V and LoongArch targets have no stack probes: there a frame can step over a page, and a
-/// frame of more than 64 KiB over this too.
-const GUARD_BYTES_MIN: usize = if cfg!(any(
-    target_arch = "riscv32",
-    target_arch = "riscv64",
-    target_arch = "loongarch64"
-)) {
-    64 * 1024
-} else {
-    1
-};
+#[cfg_attr(unix, path = "guarded_stack/unix.rs")]
+#[cfg_attr(windows, path = "guarded_stack/windows.rs")]
+mod system;
 
 /// A stack in a mapping of its own, above a guard that turns an overflow into a fault.
 ///
-/// The system commits its pages when they are first touched, so that the size costs address space
-/// and not memory. Making one costs two system calls and a few page faults: recycle it with
+/// Its pages take memory when they are first touched: the size costs address space, and on Windows
+/// a part of the commit limit. Making one costs a few system calls and page faults: recycle it with
 /// [`Coroutine::into_stack`](crate::Coroutine::into_stack) where coroutines come and go.
+///
+/// An overflow ends the process: by a signal on Unix; on Windows by `STATUS_STACK_OVERFLOW`, which
+/// a handler of exceptions sees first. The guard is then used up, and the stack must not be run on
+/// again.
 ///
 /// ```
 /// use dtact_switch::{GuardedStack, Stack};
@@ -71,68 +60,38 @@ impl GuardedStack {
     /// # Errors
     ///
     /// [`StackError::Zero`] and [`StackError::TooLarge`] for sizes that cannot be;
+    /// [`StackError::Unsupported`] where the thread runs in a mode that no switch supports;
     /// [`StackError::Refused`] where the system has no room for the mapping or for one more guard.
-    #[expect(
-        clippy::missing_panics_doc,
-        reason = "the kernel places no mapping at address 0 unless it is told to"
-    )]
     pub fn new(bytes: usize) -> Result<Self, StackError> {
         if bytes == 0 {
             return Err(StackError::Zero);
         }
-        let page_bytes = rustix::param::page_size();
+        CpuFeatures::check_supported()?;
+        let page_bytes = system::page_bytes();
         let too_large = StackError::TooLarge { bytes };
         let usable_bytes = bytes
             .checked_next_multiple_of(page_bytes)
             .ok_or(too_large)?;
-        let guard_bytes = GUARD_BYTES_MIN.next_multiple_of(page_bytes);
+        let guard_bytes = system::guard_bytes(page_bytes);
         let mapping_bytes = usable_bytes
             .checked_add(guard_bytes)
             .filter(|&sum| isize::try_from(sum).is_ok())
             .ok_or(too_large)?;
-        let refused = |errno: Errno| StackError::Refused {
+        let refused = |code| StackError::Refused {
             bytes: mapping_bytes,
-            errno: errno.raw_os_error(),
+            errno: code,
         };
-
-        // SAFETY: a mapping that the kernel places replaces no other.
-        let mapping = unsafe {
-            rustix::mm::mmap_anonymous(
-                ptr::null_mut(),
-                mapping_bytes,
-                ProtFlags::empty(),
-                map_flags(),
-            )
-        };
-        let mapping = NonNull::new(mapping.map_err(refused)?.cast::<u8>())
-            .expect("a mapping placed by the kernel is not at address 0");
         let stack = Self {
-            mapping,
+            mapping: system::reserve(mapping_bytes).map_err(refused)?,
             guard_bytes,
             mapping_bytes,
         };
-        // SAFETY: a part of the mapping above, which nothing uses yet. An error drops `stack`.
-        let opened = unsafe {
-            rustix::mm::mprotect(
-                stack.bottom().as_ptr().cast::<c_void>(),
-                usable_bytes,
-                MprotectFlags::READ | MprotectFlags::WRITE,
-            )
-        };
+        // SAFETY: the mapping above, which nothing uses yet. An error drops `stack`.
+        let opened = unsafe { system::open(stack.mapping, guard_bytes, usable_bytes) };
         opened.map_err(refused)?;
         // [guarded_stack.I1] holds.
         Ok(stack)
     }
-}
-
-/// Private memory that is committed when touched; where the system wants to know, a stack.
-fn map_flags() -> MapFlags {
-    let flags = MapFlags::PRIVATE;
-    // Linux takes it for a request not to back the stack with huge pages; OpenBSD lets the stack
-    // pointer into no other mapping.
-    #[cfg(any(target_os = "linux", target_os = "android", target_os = "openbsd"))]
-    let flags = flags | MapFlags::STACK;
-    flags
 }
 
 // SAFETY: by [guarded_stack.I1] the mapping does not move with the value and is used by nobody
@@ -150,6 +109,11 @@ unsafe impl Stack for GuardedStack {
         // SAFETY: the guard is a part of the mapping [guarded_stack.I1].
         unsafe { self.mapping.byte_add(self.guard_bytes) }
     }
+
+    #[inline]
+    fn bounds(&self) -> StackBounds {
+        StackBounds::new(self.top(), self.bottom()).with_guard(self.mapping, system::OVERFLOW_BYTES)
+    }
 }
 
 // No system that this builds for has smaller pages.
@@ -159,10 +123,8 @@ impl Drop for GuardedStack {
     fn drop(&mut self) {
         // SAFETY: a whole mapping of this value alone [guarded_stack.I1]. Whoever ran on it has
         // promised to be done (contract of `Stack`).
-        let result =
-            unsafe { rustix::mm::munmap(self.mapping.as_ptr().cast(), self.mapping_bytes) };
-        // Refused where splitting a merged mapping would exceed the limit of mappings. It then
-        // stays: address space lost, nothing unsound.
+        let result = unsafe { system::release(self.mapping, self.mapping_bytes) };
+        // If it is refused it stays: address space lost, nothing unsound.
         debug_assert!(result.is_ok(), "unmapping a whole stack: {result:?}");
     }
 }

@@ -6,6 +6,8 @@
 
 use core::ptr::NonNull;
 
+use crate::StackBounds;
+
 /// A block of memory to run on.
 ///
 /// ```text
@@ -22,9 +24,9 @@ use core::ptr::NonNull;
 /// From the moment that a coroutine is given the value until the value is dropped, or handed back
 /// by the coroutine:
 ///
-/// * [`top`](Self::top) and [`bottom`](Self::bottom) answer the same each time, also after the
-///   value was moved. `top` is a multiple of [`Context::STACK_ALIGN`](crate::Context::STACK_ALIGN),
-///   and not below `bottom`.
+/// * [`top`](Self::top), [`bottom`](Self::bottom) and [`bounds`](Self::bounds) answer the same each
+///   time, also after the value was moved, and agree with each other. `top` is a multiple of
+///   [`Context::STACK_ALIGN`](crate::Context::STACK_ALIGN), and not below `bottom`.
 /// * The bytes from `bottom` to `top` are valid for reads and writes through the pointer that `top`
 ///   returns. Nothing else uses them, and another value does not describe any of them.
 /// * Below `bottom` lies a guard that faults, and that code cannot step over; or whoever makes the
@@ -36,6 +38,13 @@ pub unsafe trait Stack {
 
     /// The lowest byte that may be used.
     fn bottom(&self) -> NonNull<u8>;
+
+    /// All that a context may need to know. The guard belongs into it, if it is to do more than to
+    /// fault: see [`StackBounds::with_guard`].
+    #[inline]
+    fn bounds(&self) -> StackBounds {
+        StackBounds::new(self.top(), self.bottom())
+    }
 }
 
 // SAFETY: the same memory as that of the value behind the reference, which nobody else can reach
@@ -50,5 +59,10 @@ unsafe impl<S: Stack + ?Sized> Stack for &mut S {
     #[inline]
     fn bottom(&self) -> NonNull<u8> {
         (**self).bottom()
+    }
+
+    #[inline]
+    fn bounds(&self) -> StackBounds {
+        (**self).bounds()
     }
 }

@@ -2,6 +2,8 @@
 
 use core::fmt;
 
+use crate::Unsupported;
+
 /// Why a [`GuardedStack`](crate::GuardedStack) could not be made.
 ///
 /// ```
@@ -19,11 +21,13 @@ pub enum StackError {
         /// The bytes asked for.
         bytes: usize,
     },
+    /// The thread runs in a mode that no switch supports.
+    Unsupported(Unsupported),
     /// The operating system refused to map the memory or to guard it.
     Refused {
         /// The bytes of the mapping, guard included.
         bytes: usize,
-        /// The reason that it gave, as `errno` reports it.
+        /// The reason that it gave: `errno` on Unix, `GetLastError` on Windows.
         errno: i32,
     },
 }
@@ -35,6 +39,7 @@ impl fmt::Display for StackError {
             Self::TooLarge { bytes } => {
                 write!(f, "a stack of {bytes} bytes is too large: ask for less")
             }
+            Self::Unsupported(reason) => reason.fmt(f),
             Self::Refused { bytes, errno } => write!(
                 f,
                 "the system refused {bytes} bytes for a stack ({}): raise the limit of memory or \
@@ -46,3 +51,9 @@ impl fmt::Display for StackError {
 }
 
 impl core::error::Error for StackError {}
+
+impl From<Unsupported> for StackError {
+    fn from(reason: Unsupported) -> Self {
+        Self::Unsupported(reason)
+    }
+}

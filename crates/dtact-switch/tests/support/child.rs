@@ -26,6 +26,15 @@ pub(crate) fn this_program() -> Command {
     command
 }
 
+/// Whether a process did not end by itself: by a signal, on Windows by an exception.
+pub(crate) fn was_ended(output: &Output) -> bool {
+    // The code of an exception is a status of severity "error", whose highest bits are set.
+    output
+        .status
+        .code()
+        .is_none_or(|code| cfg!(windows) && code < 0)
+}
+
 /// Runs `test` of this program in a child.
 pub(crate) fn run(test: &str, mode: &str) -> Output {
     this_program()

@@ -2,17 +2,18 @@
 #![allow(dead_code, reason = "each test file uses its own part of this module")]
 #![allow(unsafe_code, reason = "the tests call the switch")]
 
+pub(crate) mod child;
 #[cfg_attr(target_arch = "x86_64", path = "arch/x86_64_float.rs")]
 #[cfg_attr(target_arch = "aarch64", path = "arch/aarch64_float.rs")]
 #[cfg_attr(target_arch = "riscv64", path = "arch/riscv64_float.rs")]
 pub(crate) mod float;
-#[cfg_attr(target_arch = "x86_64", path = "arch/x86_64.rs")]
+#[cfg_attr(all(target_arch = "x86_64", not(windows)), path = "arch/x86_64.rs")]
+#[cfg_attr(all(target_arch = "x86_64", windows), path = "arch/x86_64_windows.rs")]
 #[cfg_attr(target_arch = "aarch64", path = "arch/aarch64.rs")]
 #[cfg_attr(target_arch = "riscv64", path = "arch/riscv64.rs")]
 pub(crate) mod registers;
 // By the trap flag; the other architectures let only a debugger single-step a process.
-pub(crate) mod child;
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 pub(crate) mod step;
 
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
@@ -20,7 +21,7 @@ use std::ptr::NonNull;
 
 use dtact_switch::{
     Context, ContextSwitcher, CrossThreadFloat, CrossThreadNoFloat, Entry, SameThreadFloat,
-    SameThreadNoFloat, Transfer,
+    SameThreadNoFloat, StackBounds, Transfer,
 };
 
 /// A stack on the heap, without a guard.
@@ -70,9 +71,10 @@ impl HeapStack {
 
     /// A fresh context on this stack, which must outlive it.
     pub(crate) fn enter_at(&self, entry: Entry) -> Context {
+        let bounds = StackBounds::new(self.top(), self.bottom);
         // SAFETY: the top is aligned by the layout; each test keeps the stack longer than the
         // context and makes one context on it at a time.
-        unsafe { Context::new(self.top(), entry) }
+        unsafe { Context::new(bounds, entry) }
     }
 }
 

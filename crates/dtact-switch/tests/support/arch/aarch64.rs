@@ -10,6 +10,10 @@ use crate::support::{Form, Numbers, from_raw};
 /// What a call pushes: nothing.
 pub(crate) const CALL_BYTES: usize = 0;
 
+/// What a fresh stack has above the call of its entry: on Windows the end of the walk, and the
+/// activation contexts.
+pub(crate) const FOOT_BYTES: usize = if cfg!(windows) { 48 } else { 0 };
+
 /// The callee-saved registers of AAPCS64, sp apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]

@@ -10,6 +10,9 @@ use crate::support::{Form, Numbers, from_raw};
 /// What a call pushes: nothing.
 pub(crate) const CALL_BYTES: usize = 0;
 
+/// What a fresh stack has above the call of its entry.
+pub(crate) const FOOT_BYTES: usize = 0;
+
 /// The callee-saved registers of LP64D, sp apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]

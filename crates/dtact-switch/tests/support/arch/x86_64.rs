@@ -10,6 +10,9 @@ use crate::support::{Form, Numbers, from_raw};
 /// What a call pushes: at the first instruction of a function sp is that far below its alignment.
 pub(crate) const CALL_BYTES: usize = 8;
 
+/// What a fresh stack has above the call of its entry.
+pub(crate) const FOOT_BYTES: usize = 0;
+
 /// The callee-saved registers of the System V ABI, rsp apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(C)]

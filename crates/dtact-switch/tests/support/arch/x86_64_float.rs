@@ -13,9 +13,10 @@ pub(crate) struct Control {
 }
 
 impl Control {
+    /// The precision of x87 is extended in the System V ABI, double on Windows.
     pub(crate) const DEFAULTS: Self = Self {
         mxcsr: 0x1F80,
-        x87: 0x037F,
+        x87: if cfg!(windows) { 0x027F } else { 0x037F },
     };
     /// Flush to zero, denormals are zero, round toward zero; x87: double precision, round up.
     pub(crate) const ODD: Self = Self {
