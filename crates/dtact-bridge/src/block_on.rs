@@ -37,7 +37,7 @@ thread_local! {
     /// The thread's own, made once. It is taken out while in use, so that a `block_on` inside
     /// of another has one of its own: sharing it, the inner would eat the outer's wake-ups.
     static UNPARK: Cell<Option<Arc<Unpark>>> = const { Cell::new(None) };
-    /// The runtime whose `block_on` runs on this thread.
+    /// The runtime whose `block_on`, or `blocking`, runs on this thread.
     static ENTERED: Cell<*const Shared> = const { Cell::new(ptr::null()) };
 }
 
@@ -79,25 +79,29 @@ pub(crate) fn park_until<F: Future>(mut future: Pin<&mut F>) -> F::Output {
 /// Drives a future on this thread, or, in a fiber, suspends the fiber; with this runtime as the
 /// one that `spawn` means.
 pub(crate) fn block_on<F: Future>(shared: &Shared, future: F) -> F::Output {
+    if context::current().is_some() {
+        return wait::wait(future);
+    }
+    let future = pin!(future);
+    enter(shared, || park_until(future))
+}
+
+/// Calls `body` with this runtime as the one that `spawn` means, on a thread that is no worker.
+pub(crate) fn enter<R>(shared: &Shared, body: impl FnOnce() -> R) -> R {
     struct Restore(*const Shared);
     impl Drop for Restore {
         fn drop(&mut self) {
             ENTERED.set(self.0);
         }
     }
-    if context::current().is_some() {
-        return wait::wait(future);
-    }
-    let future = pin!(future);
     let _restore = Restore(ENTERED.replace(shared));
-    park_until(future)
+    body()
 }
 
-/// The runtime whose `block_on` runs on this thread.
+/// The runtime whose `block_on`, or `blocking`, runs on this thread.
 ///
-/// The reference is good for as long as the calling frame, which `block_on` encloses.
+/// The reference is good for as long as the calling frame, which `enter` encloses.
 pub(crate) fn entered<'frame>() -> Option<&'frame Shared> {
-    // SAFETY: set by `block_on` to a runtime that its caller borrows, and restored before it
-    // returns.
+    // SAFETY: set by `enter` to a runtime that its caller borrows, and restored before it returns.
     unsafe { ENTERED.get().as_ref() }
 }

@@ -112,6 +112,8 @@ pub enum SpawnError {
     BadStackSize(ParseStackSizeError),
     /// No runtime could be started for it.
     NoRuntime,
+    /// It is not `Send`, and the thread that spawns it is no worker: it would have nowhere to run.
+    NotOnWorker,
 }
 
 impl fmt::Display for SpawnError {
@@ -129,6 +131,10 @@ impl fmt::Display for SpawnError {
                  there are"
             ),
             Self::BadStackSize(error) => error.fmt(f),
+            Self::NotOnWorker => f.write_str(
+                "a future that is not `Send` is spawned from a fiber, outside of `blocking`, whose \
+                 worker then runs it",
+            ),
             Self::NoRuntime => f.write_str(
                 "there is no runtime here and the global one could not be started: \
                  `Runtime::new` says why",

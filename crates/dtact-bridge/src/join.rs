@@ -20,6 +20,7 @@ use crate::{
     error::{JoinError, SpawnError, TrySpawnError},
     fiber::{
         Cell,
+        id::FiberId,
         state::{Detach, JoinSlot},
     },
     fiber_ref::FiberRef,
@@ -109,6 +110,17 @@ impl<T> JoinHandle<T> {
         }
     }
 
+    /// The fiber's id, by which any number of others can wait for its end. `None` where it was not
+    /// spawned, or its outcome has been taken.
+    #[must_use]
+    pub fn id(&self) -> Option<FiberId> {
+        let Target::Fiber(fiber) = self.target else {
+            return None;
+        };
+        with_cell(fiber, |_, _, cell| cell.header().state.make_known());
+        Some(FiberId::new(fiber))
+    }
+
     /// Asks the fiber to end.
     ///
     /// Parked at an `.await`, its future is dropped; parked in [`wait`](crate::wait()), its stack
@@ -195,13 +207,9 @@ impl<T> Future for JoinHandle<T> {
             if !cell.header().state.is_done() && !register(cell, cx.waker()) {
                 return None;
             }
-            let mut outcome = MaybeUninit::<Result<T, JoinError>>::uninit();
-            let vtable = cell.header().vtable.get().expect("set by spawn");
             // SAFETY: the fiber is done and the handle is ours, so the outcome is [bridge.S2];
             // `T` is the output of the future it was spawned with.
-            unsafe { (vtable.take)(cell, outcome.as_mut_ptr().cast()) };
-            // SAFETY: `take` has written it.
-            Some(unsafe { outcome.assume_init() })
+            Some(unsafe { take(cell) })
         });
         let Some(outcome) = outcome else {
             return Poll::Pending;
@@ -239,21 +247,65 @@ fn register(cell: Cell, waker: &Waker) -> bool {
     }
 }
 
+impl<T> JoinHandle<T> {
+    /// Gives the handle up: the fiber goes on, or, where it has ended, this is its outcome.
+    pub(crate) fn detach(mut self) -> Option<Result<T, JoinError>> {
+        let Target::Fiber(fiber) = core::mem::replace(&mut self.target, Target::Taken) else {
+            return None;
+        };
+        let outcome = with_cell(fiber, |_, _, cell| {
+            // SAFETY: it is the cell of the handle's fiber, and the handle is given up.
+            let is_done = unsafe { detach(cell) };
+            // SAFETY: the fiber is done and the handle is ours, so the outcome is [bridge.S2];
+            // `T` is the output of the future it was spawned with.
+            is_done.then(|| unsafe { take(cell) })
+        })?;
+        release(fiber);
+        Some(outcome)
+    }
+}
+
+/// Moves the outcome out.
+///
+/// # Safety
+///
+/// - The caller owns the outcome of the fiber [bridge.S2], whose output is of type `T`, and owns
+///   nothing afterwards.
+unsafe fn take<T>(cell: Cell) -> Result<T, JoinError> {
+    let mut outcome = MaybeUninit::<Result<T, JoinError>>::uninit();
+    let vtable = cell.header().vtable.get().expect("set by spawn");
+    // SAFETY: as the caller promises.
+    unsafe { (vtable.take)(cell, outcome.as_mut_ptr().cast()) };
+    // SAFETY: `take` has written it.
+    unsafe { outcome.assume_init() }
+}
+
+/// Takes the handle's waker back and its claim away. Returns whether the fiber has ended, and the
+/// outcome is the caller's.
+///
+/// # Safety
+///
+/// - The cell is that of the handle's fiber, and the caller gives the handle up.
+unsafe fn detach(cell: Cell) -> bool {
+    let state = &cell.header().state;
+    if state.take_join_slot() == (JoinSlot::Mine, true) {
+        // SAFETY: the slot is the handle's [bridge.S3], and a waker was left in it.
+        drop(unsafe { cell.empty_join_slot() });
+    }
+    state.detach() == Detach::Drop
+}
+
 impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
         let Target::Fiber(fiber) = self.target else {
             return;
         };
         let is_done = with_cell(fiber, |_, _, cell| {
-            let header = cell.header();
-            if header.state.take_join_slot() == (JoinSlot::Mine, true) {
-                // SAFETY: the slot is the handle's [bridge.S3], and a waker was left in it.
-                drop(unsafe { cell.empty_join_slot() });
-            }
-            if header.state.detach() == Detach::Detached {
+            // SAFETY: it is the cell of the handle's fiber, and the handle is given up.
+            if !unsafe { detach(cell) } {
                 return false;
             }
-            let vtable = header.vtable.get().expect("set by spawn");
+            let vtable = cell.header().vtable.get().expect("set by spawn");
             // SAFETY: the fiber is done and the handle is ours, so the outcome is [bridge.S2].
             unsafe { (vtable.drop_outcome)(cell) };
             true

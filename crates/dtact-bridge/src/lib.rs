@@ -11,13 +11,16 @@
 //! | `fiber_ref`, `registry` | the names of fibers, and how a stale one finds out |
 //! | `runtime` | configuration, what workers share, shutdown |
 //! | `worker` | the loop, its stacks, suspension |
-//! | `spawn`, `join`, `waker` | into a cell, out of it, and what happens in between |
-//! | `wait`, `block_on`, `yield_now` | how code waits |
+//! | `spawn`, `spawn_builder`, `join`, `waker` | into a cell, out of it, and what happens in between |
+//! | `scope` | fibers that borrow |
+//! | `wait`, `block_on`, `yield_now`, `blocking` | how code waits, and how it blocks |
 
 #![deny(unsafe_code)]
 
 #[cfg(not(dtact_loom))]
 mod block_on;
+#[cfg(not(dtact_loom))]
+mod blocking;
 #[cfg(not(dtact_loom))]
 mod error;
 #[cfg(not(dtact_loom))]
@@ -30,7 +33,11 @@ mod registry;
 #[cfg(not(dtact_loom))]
 mod runtime;
 #[cfg(not(dtact_loom))]
+mod scope;
+#[cfg(not(dtact_loom))]
 mod spawn;
+#[cfg(not(dtact_loom))]
+mod spawn_builder;
 mod sync;
 #[cfg(not(dtact_loom))]
 mod wait;
@@ -60,10 +67,20 @@ pub use dtact_arena::ArenaError;
 /// What the workers of a runtime cannot be; part of [`BuildError`].
 #[cfg(not(dtact_loom))]
 pub use dtact_mesh::MeshError;
+/// The switchers, by which [`SpawnBuilder`] says how a fiber is suspended and where it goes on.
+#[cfg(not(dtact_loom))]
+pub use dtact_switch::{
+    ContextSwitcher, CrossThreadFloat, CrossThreadNoFloat, SameThreadFloat, SameThreadNoFloat,
+};
 
 #[cfg(not(dtact_loom))]
 pub use crate::{
+    blocking::{blocking, spawn_blocking},
     error::{BuildError, JoinError, ParseStackSizeError, ShutdownError, SpawnError, TrySpawnError},
+    fiber::{
+        id::{Ended, FiberId},
+        local::FiberLocal,
+    },
     join::JoinHandle,
     runtime::{
         InitError, Runtime,
@@ -72,7 +89,9 @@ pub use crate::{
         metrics::Metrics,
         stack_size::IntoStackSize,
     },
-    spawn::{spawn, spawn_with_stack, try_spawn},
+    scope::{Scope, ScopedJoinHandle, scope},
+    spawn::{spawn, spawn_local, spawn_with_stack, try_spawn, try_spawn_local},
+    spawn_builder::{SpawnBuilder, spawn_with},
     wait::{WaitExt, is_cancellation, wait},
     yield_now::{YieldNow, yield_now},
 };

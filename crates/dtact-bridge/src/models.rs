@@ -195,13 +195,13 @@ fn a_cancelled_fiber_does_not_stay_parked() {
 /// Ends the fiber as a worker does. Returns how many outcomes it dropped, and wakers it woke.
 fn end(fiber: &Fiber) -> (u32, u32) {
     Fiber::write(&fiber.outcome, 42);
-    match fiber.state.finish() {
+    match fiber.state.finish().finish {
         Finish::Joinable => (0, 0),
         Finish::Detached => (Fiber::read(&fiber.outcome) / 42, 0),
         Finish::TakeWaker => {
             assert_eq!(Fiber::read(&fiber.join_slot), 7);
             Fiber::write(&fiber.join_slot, 0);
-            let dropped = match fiber.state.finish_taking() {
+            let dropped = match fiber.state.finish_taking().finish {
                 Finish::Detached => Fiber::read(&fiber.outcome) / 42,
                 Finish::Joinable | Finish::TakeWaker => 0,
             };
@@ -300,7 +300,7 @@ fn a_stale_waker_never_touches_the_next_fiber() {
         };
         // The fiber ends, its cell is used again, and the next one parks.
         assert_eq!(fiber.state.detach(), Detach::Detached);
-        assert_eq!(fiber.state.finish(), Finish::Detached);
+        assert_eq!(fiber.state.finish().finish, Finish::Detached);
         assert!(fiber.state.release());
         let next = fiber.state.begin(1);
         assert_eq!(next, fiber.generation + 1);

@@ -11,7 +11,7 @@ use dtact_mesh::{Config, Link, Links, Mesh, TaskIndex, WorkerId};
 use crate::{
     block_on::Unpark,
     error::BuildError,
-    fiber::{Cell, state::Wake},
+    fiber::{Cell, extras::Extras, id::Waiters, state::Wake},
     fiber_ref::FiberRef,
     registry::RUNTIMES,
     runtime::{
@@ -37,6 +37,12 @@ pub(crate) struct Shared {
     number: u8,
     pub(crate) generation_min: u32,
     pub(crate) cells: Arc<CellPool>,
+    /// What few fibers have.
+    pub(crate) extras: Extras,
+    /// Those who wait for fibers by their ids.
+    pub(crate) waiters: Waiters,
+    /// Counts the fibers that stay on one worker and were spawned by none.
+    homes: AtomicU32,
     pub(crate) stacks: StackPool,
     pub(crate) mesh: Arc<Mesh<CellLinks>>,
     pub(crate) is_stackful: bool,
@@ -111,6 +117,9 @@ pub(crate) fn start(
     let shared = Arc::new(Shared {
         number,
         generation_min,
+        extras: Extras::new(builder.fibers),
+        waiters: Waiters::default(),
+        homes: AtomicU32::new(0),
         cells,
         stacks,
         mesh,
@@ -139,6 +148,13 @@ pub(crate) fn start(
 impl Shared {
     pub(crate) fn number(&self) -> u8 {
         self.number
+    }
+
+    /// The worker for a fiber that stays on one and was spawned by none: by turns.
+    pub(crate) fn next_home(&self) -> WorkerId {
+        let count = self.homes.fetch_add(1, Ordering::Relaxed) as usize;
+        let worker = count % self.mesh.config().workers;
+        WorkerId::from_raw(u16::try_from(worker).expect("the mesh has as many"))
     }
 
     /// The cell of this number.
