@@ -17,7 +17,7 @@ use crate::{
     spawn::{self, Options},
     worker::{
         context::{self, WorkerContext},
-        thread,
+        sleep, thread,
     },
 };
 
@@ -51,11 +51,12 @@ use crate::{
 /// ```
 pub fn blocking<F: FnOnce() -> T, T>(closure: F) -> T {
     match context::current() {
-        Some(context) => context::outside(context, || {
+        Some(context) => {
+            // While the thread is still a worker: what is left is left to others.
             begin(context);
             let _end = End(context);
-            block_on::enter(&context.shared, closure)
-        }),
+            context::outside(context, || block_on::enter(&context.shared, closure))
+        }
         None => closure(),
     }
 }
@@ -87,6 +88,7 @@ where
 
 /// Has another worker take over, as far as there is one.
 pub(crate) fn begin(context: &WorkerContext) {
+    sleep::hand_over(context);
     if let Replacement::Start(id) = context.worker.begin_blocking() {
         // Where no thread is to be had there is no replacement; the code blocks all the same.
         if thread::start(&context.shared, id).is_err() {

@@ -13,6 +13,7 @@
 //! | `worker` | the loop, its stacks, suspension |
 //! | `spawn`, `spawn_builder`, `join`, `waker` | into a cell, out of it, and what happens in between |
 //! | `scope` | fibers that borrow |
+//! | [`time`] | sleeping, and the timers behind it |
 //! | `wait`, `block_on`, `yield_now`, `blocking` | how code waits, and how it blocks |
 
 #![deny(unsafe_code)]
@@ -40,6 +41,8 @@ mod spawn;
 mod spawn_builder;
 mod sync;
 #[cfg(not(dtact_loom))]
+pub mod time;
+#[cfg(not(dtact_loom))]
 mod wait;
 #[cfg(not(dtact_loom))]
 mod waker;
@@ -60,6 +63,12 @@ mod starved;
 #[cfg(dtact_loom)]
 #[path = "fiber/state.rs"]
 mod state;
+#[cfg(dtact_loom)]
+#[path = "time/entry.rs"]
+mod timer_entry;
+#[cfg(dtact_loom)]
+#[path = "time/stack.rs"]
+mod timer_stack;
 
 /// What the memory of a runtime could not do; part of [`BuildError`].
 #[cfg(not(dtact_loom))]

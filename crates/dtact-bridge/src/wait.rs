@@ -8,7 +8,7 @@ use core::{
 use std::panic::resume_unwind;
 
 use crate::{
-    block_on::{self, Unpark},
+    block_on::{self, Loop},
     blocking,
     fiber_ref::FiberRef,
     sync::{Arc, panicking},
@@ -199,14 +199,14 @@ fn block<F: Future>(
     mut look: impl FnMut(&WorkerContext),
 ) -> F::Output {
     context.in_no_suspend(|| {
-        block_on::with_unpark(|unpark, waker| {
+        block_on::with_loop(|own, waker| {
             let mut cx = Context::from_waker(waker);
             let mut blocked = None;
             loop {
-                if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+                if let Poll::Ready(output) = own.poll(future.as_mut(), &mut cx) {
                     return output;
                 }
-                let blocked = blocked.get_or_insert_with(|| Blocked::new(context, fiber, unpark));
+                let blocked = blocked.get_or_insert_with(|| Blocked::new(context, fiber, own));
                 look(context);
                 blocked.park();
             }
@@ -217,25 +217,27 @@ fn block<F: Future>(
 /// A fiber that blocks its thread. While it exists, a cancellation finds the thread.
 struct Blocked<'wait> {
     context: &'wait WorkerContext,
-    unpark: &'wait Arc<Unpark>,
+    own: &'wait Loop,
 }
 
 impl<'wait> Blocked<'wait> {
-    fn new(context: &'wait WorkerContext, fiber: FiberRef, unpark: &'wait Arc<Unpark>) -> Self {
+    fn new(context: &'wait WorkerContext, fiber: FiberRef, own: &'wait Loop) -> Self {
         context.counters().blocked();
-        context.shared.add_blocked(fiber, Arc::clone(unpark));
-        Self { context, unpark }
+        context.shared.add_blocked(fiber, Arc::clone(&own.unpark));
+        Self { context, own }
     }
 
     fn park(&self) {
         blocking::begin(self.context);
-        self.unpark.parker.park();
+        self.own.park();
         self.context.worker.end_blocking();
+        // As a worker again: what is woken goes into a queue that is served.
+        self.own.wake_due();
     }
 }
 
 impl Drop for Blocked<'_> {
     fn drop(&mut self) {
-        self.context.shared.remove_blocked(self.unpark);
+        self.context.shared.remove_blocked(&self.own.unpark);
     }
 }

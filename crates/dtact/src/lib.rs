@@ -10,6 +10,7 @@
 //! | run a future that is not `Send` | [`spawn_local`] |
 //! | spawn fibers that borrow | [`scope()`] |
 //! | run code that blocks its thread | [`blocking()`], [`spawn_blocking`] |
+//! | sleep, wait no longer than so long, tick | [`time`] |
 //! | keep a value for each fiber | [`fiber_local!`] |
 //! | wait for a future from plain code | [`wait()`], or [`.wait()`](WaitExt::wait) on it |
 //! | let others run | [`yield_now`] |
@@ -27,6 +28,7 @@
 
 /// Another name of [`WaitExt`].
 pub use dtact_bridge::WaitExt as DtactWaitExt;
+pub use dtact_bridge::time;
 /// Another name of [`wait()`].
 pub use dtact_bridge::wait as dtact_wait;
 pub use dtact_bridge::{

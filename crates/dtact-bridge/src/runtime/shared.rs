@@ -22,7 +22,8 @@ use crate::{
         starved::Starved,
     },
     sync::{Arc, AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, ThreadHandle, lock},
-    worker::{context::WorkerContext, thread},
+    time::VirtualClock,
+    worker::{context::WorkerContext, sleep::Left, thread},
 };
 
 /// A runtime, as its workers, wakers and handles see it.
@@ -39,6 +40,10 @@ pub(crate) struct Shared {
     pub(crate) cells: Arc<CellPool>,
     /// What few fibers have.
     pub(crate) extras: Extras,
+    /// The clock of its sleeps, if that is not the system's.
+    pub(crate) clock: Option<VirtualClock>,
+    /// The timers of workers that are blocked.
+    pub(crate) left_timers: Left,
     /// Those who wait for fibers by their ids.
     pub(crate) waiters: Waiters,
     /// Counts the fibers that stay on one worker and were spawned by none.
@@ -118,6 +123,8 @@ pub(crate) fn start(
         number,
         generation_min,
         extras: Extras::new(builder.fibers),
+        clock: builder.clock.clone(),
+        left_timers: Left::default(),
         waiters: Waiters::default(),
         homes: AtomicU32::new(0),
         cells,

@@ -60,6 +60,7 @@ pub(crate) fn shutdown(
     }
     shared.mesh.close();
     join_threads(shared);
+    shared.left_timers.end();
     match end_left_behind(shared) {
         0 => Ok(()),
         alive_count => {

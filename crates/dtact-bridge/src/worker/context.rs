@@ -18,6 +18,7 @@ use crate::{
     fiber_ref::FiberRef,
     runtime::{Shared, metrics::Counters, shared::CellLinks},
     sync::{Arc, panicking},
+    time::timers::Timers,
     worker::suspension::Left,
 };
 
@@ -40,6 +41,8 @@ pub(crate) struct WorkerContext {
     /// One of them: these are destructors of a fiber that has ended, of which nothing may be left
     /// suspended.
     is_ending: Cell<bool>,
+    /// What sleeps on this worker.
+    pub(crate) timers: Timers,
     pub(crate) cells: RefCell<CellCache>,
     pub(crate) stacks: RefCell<StackCache>,
     /// The stack the loop stands on, its size, and whether that is more than workers need.
@@ -78,6 +81,7 @@ impl WorkerContext {
             lone_yields: Cell::new(0),
             no_suspend: Cell::new(0),
             is_ending: Cell::new(false),
+            timers: Timers::new(),
             cells: RefCell::new(CellCache::new()),
             stacks: RefCell::new(StackCache::new(STACKS_KEPT)),
             stack: Cell::new(None),

@@ -21,7 +21,7 @@ use crate::{
     scope::ScopeState,
     sync::Arc,
     waker,
-    worker::{context::WorkerContext, stacks, suspension},
+    worker::{context::WorkerContext, sleep, stacks, suspension},
 };
 
 /// Takes and dispatches fibers until the mesh is closed.
@@ -42,6 +42,7 @@ fn take(context: &WorkerContext) -> Option<TaskIndex> {
     loop {
         if worker.is_surplus() {
             stacks::flush(context);
+            sleep::hand_over(context);
             match worker.go_dormant() {
                 Dormant::Closed => return None,
                 Dormant::Pinned => {
@@ -53,6 +54,9 @@ fn take(context: &WorkerContext) -> Option<TaskIndex> {
                 Dormant::Activated | Dormant::Stayed => {}
             }
         }
+        if context.timers.is_armed() {
+            context.timers.look();
+        }
         if let Some(task) = worker.next() {
             return Some(task);
         }
@@ -60,7 +64,7 @@ fn take(context: &WorkerContext) -> Option<TaskIndex> {
         if let Some(task) = stacks::take_starved(context) {
             return Some(task);
         }
-        match worker.park() {
+        match sleep::park(context) {
             Parked::Closed => return None,
             Parked::Work => {}
         }
