@@ -12,6 +12,7 @@
 //! | `runtime` | configuration, what workers share, shutdown |
 //! | `worker` | the loop, its stacks, suspension |
 //! | `spawn`, `spawn_builder`, `join`, `waker` | into a cell, out of it, and what happens in between |
+//! | `task` | futures that say how they want to be spawned |
 //! | `scope` | fibers that borrow |
 //! | [`time`] | sleeping, and the timers behind it |
 //! | `wait`, `block_on`, `yield_now`, `blocking` | how code waits, and how it blocks |
@@ -40,6 +41,8 @@ mod spawn;
 #[cfg(not(dtact_loom))]
 mod spawn_builder;
 mod sync;
+#[cfg(not(dtact_loom))]
+mod task;
 #[cfg(not(dtact_loom))]
 pub mod time;
 #[cfg(not(dtact_loom))]
@@ -101,6 +104,7 @@ pub use crate::{
     scope::{Scope, ScopedJoinHandle, scope},
     spawn::{spawn, spawn_local, spawn_with_stack, try_spawn, try_spawn_local},
     spawn_builder::{SpawnBuilder, spawn_with},
+    task::{TaskFuture, TaskMetadata},
     wait::{WaitExt, is_cancellation, wait},
     yield_now::{YieldNow, yield_now},
 };

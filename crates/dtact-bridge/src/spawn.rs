@@ -554,6 +554,7 @@ impl<F: FnOnce() -> T, T> Future for ClosureFuture<F> {
 }
 
 /// A future too large for a cell, or too strictly aligned, on the heap with its output.
+#[repr(transparent)]
 pub(crate) struct Escaped<F>(Pin<Box<F>>);
 
 impl<F: Future> Future for Escaped<F> {

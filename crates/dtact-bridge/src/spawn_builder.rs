@@ -80,7 +80,7 @@ impl<S: ContextSwitcher> Default for SpawnBuilder<S> {
 
 impl<S: ContextSwitcher> SpawnBuilder<S> {
     /// What the switcher asks for.
-    const TRAITS: u8 = (if S::CROSS_THREAD { 0 } else { traits::PINNED })
+    pub(crate) const TRAITS: u8 = (if S::CROSS_THREAD { 0 } else { traits::PINNED })
         | (if S::SAVES_FLOAT { 0 } else { traits::NO_FLOAT });
 
     /// The defaults: no name, a stack of the workers' own size. The place of this call is where

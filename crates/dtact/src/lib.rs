@@ -7,6 +7,7 @@
 //! | run a future beside others | [`spawn`] |
 //! | run plain code that may wait at any depth | [`spawn_with_stack`] |
 //! | say more: a name, a stack, a switcher | [`spawn_with`] |
+//! | have an `async fn` say that itself | [`task`](macro@task) |
 //! | run a future that is not `Send` | [`spawn_local`] |
 //! | spawn fibers that borrow | [`scope()`] |
 //! | run code that blocks its thread | [`blocking()`], [`spawn_blocking`] |
@@ -36,11 +37,19 @@ pub use dtact_bridge::{
     Ended, FiberDump, FiberId, FiberLocal, FiberStatus, InitError, IntoStackSize, JoinError,
     JoinHandle, MeshError, Metrics, ParseStackSizeError, Runtime, SameThreadFloat,
     SameThreadNoFloat, Scope, ScopedJoinHandle, ShutdownError, SpawnBuilder, SpawnError,
-    TrySpawnError, WaitExt, YieldNow, blocking, fiber_local, is_cancellation, scope, spawn,
-    spawn_blocking, spawn_local, spawn_with, spawn_with_stack, try_spawn, try_spawn_local, wait,
-    yield_now,
+    TaskFuture, TaskMetadata, TrySpawnError, WaitExt, YieldNow, blocking, fiber_local,
+    is_cancellation, scope, spawn, spawn_blocking, spawn_local, spawn_with, spawn_with_stack,
+    try_spawn, try_spawn_local, wait, yield_now,
 };
-pub use dtact_macros::dtact_init;
+pub use dtact_macros::{dtact_init, task};
+
+/// Spawns a future: [`spawn`] as a macro, for programs that have it from earlier versions.
+#[macro_export]
+macro_rules! spawn {
+    ($future:expr $(,)?) => {
+        $crate::spawn($future)
+    };
+}
 
 #[doc(hidden)]
 pub mod __private;

@@ -1,6 +1,11 @@
 //! `scope`: fibers that borrow never outlive what they borrow.
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
+#![allow(clippy::async_yields_async, reason = "handles are handed out")]
+#![allow(
+    clippy::needless_collect,
+    reason = "all begin before the first is joined"
+)]
 
 mod common;
 
@@ -93,6 +98,18 @@ fn scopes_nest_and_fibers_spawn_into_their_scope() {
     });
 }
 
+/// Looks at what is borrowed when the fiber ends, in whichever way.
+struct OnDrop<F: Fn()>(
+    F,
+    #[expect(dead_code, reason = "it counts its drop")] common::DropToken,
+);
+
+impl<F: Fn()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
 /// What a borrowed thing is: it knows when it is gone.
 struct Lent(Arc<AtomicBool>);
 
@@ -123,17 +140,6 @@ fn a_cancelled_scope_ends_its_fibers_before_what_they_borrow() {
                                 );
                                 let _ = lent;
                             };
-                            // A borrow that is checked when the fiber ends, in whichever way.
-                            struct OnDrop<F: Fn()>(
-                                F,
-                                #[expect(dead_code, reason = "it counts its drop")]
-                                common::DropToken,
-                            );
-                            impl<F: Fn()> Drop for OnDrop<F> {
-                                fn drop(&mut self) {
-                                    (self.0)();
-                                }
-                            }
                             let guard = OnDrop(check, token);
                             if index % 2 == 0 {
                                 drop(scope.spawn(async move {

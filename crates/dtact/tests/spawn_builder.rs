@@ -229,10 +229,10 @@ fn no_float_fibers_suspend_and_unwind_as_others_do() {
             assert_eq!(handle.wait().unwrap() as usize, index);
         }
         let parked = runtime.block_on(async {
-            spawn_with()
-                .switcher::<SameThreadNoFloat>()
-                .spawn_fn(|| wait(pending::<()>()))
+            let builder = spawn_with().switcher::<SameThreadNoFloat>();
+            Some(builder.spawn_fn(|| wait(pending::<()>())))
         });
+        let parked = parked.unwrap();
         until("it is suspended", || {
             let dump = runtime.dump();
             dump.fibers()

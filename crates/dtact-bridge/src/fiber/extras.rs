@@ -5,7 +5,7 @@
 //!
 //! | field | written by | read by |
 //! | --- | --- | --- |
-//! | `name`, `scope_id` | whoever fills the cell | anyone, who checks the generation after |
+//! | `name`, `scope_id` | whoever fills the cell, or the holder, once | anyone, who checks the generation after |
 //! | `locals`, `scope` | whoever fills the cell, then the holder | the same |
 //!
 //! # The race
@@ -14,6 +14,8 @@
 //! name: address and length could be of two names. So the reader looks at the generation before
 //! and after. Each field is written with release and read with acquire: who reads any part of the
 //! next name sees the end of the fiber before it, which raised the generation, at the second look.
+//! A fiber gets a name once, and the bit NAMED after it, which the reader looks at first: who sees
+//! the bit sees the whole name.
 //!
 //! # Invariants
 //!
@@ -75,7 +77,7 @@ impl Extra {
         }
     }
 
-    /// While the cell is being filled.
+    /// For a fiber that is not NAMED yet: while its cell is being filled, or for its holder.
     pub(crate) fn set_name(&self, name: &'static str) {
         self.name_len.store(name.len(), Ordering::Release);
         self.name.store(name.as_ptr().cast_mut(), Ordering::Release);
@@ -153,7 +155,7 @@ impl Extras {
         generation: u32,
     ) -> Option<&'static str> {
         let is_there = || header.state.live_generation() == Some(generation);
-        if !is_there() || header.traits() & traits::NAMED == 0 {
+        if !is_there() || header.traits_with_what_they_announce() & traits::NAMED == 0 {
             return None;
         }
         let extra = self.get(cell)?;

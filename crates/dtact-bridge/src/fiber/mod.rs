@@ -68,6 +68,12 @@ impl Header {
         self.traits.load(Ordering::Relaxed)
     }
 
+    /// The same for others than the holder, who look at what a bit says is there.
+    pub(crate) fn traits_with_what_they_announce(&self) -> u8 {
+        // Acquire: pairs with the store in `set_traits`.
+        self.traits.load(Ordering::Acquire)
+    }
+
     /// For the holder [bridge.S1], or while the cell is being filled.
     #[inline]
     pub(crate) fn set_traits(&self, traits: u8) {

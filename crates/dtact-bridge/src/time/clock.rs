@@ -153,7 +153,7 @@ impl VirtualClock {
         loop {
             let waker = {
                 let hung = lock(&self.0.wheel);
-                let due = hung.with(|wheel, kept| wheel.next_due(kept));
+                let due = hung.with(Owned::next_due);
                 let Some(due) = due.filter(|due| *due <= until) else {
                     break;
                 };
