@@ -26,6 +26,7 @@ use crate::{
     fiber_ref::FiberRef,
     registry::RUNTIMES,
     runtime::{Shared, shutdown},
+    sync::Ordering,
     wait::wait,
     worker::{
         context::{self, WorkerContext},
@@ -96,8 +97,16 @@ impl<T> JoinHandle<T> {
     ///
     /// # Errors
     ///
-    /// Why there is no value.
+    /// Why there is no value. [`JoinError::Deadlock`] where the wait could never end: a fiber that
+    /// waits for itself, or that would block the one thread on which the other can go on. The fiber
+    /// is then detached.
+    #[cfg_attr(debug_assertions, track_caller)]
     pub fn wait(self) -> Result<T, JoinError> {
+        if let Target::Fiber(fiber) = self.target
+            && is_deadlock(fiber)
+        {
+            return Err(JoinError::Deadlock);
+        }
         wait(self)
     }
 
@@ -152,6 +161,28 @@ fn with_cell<R>(
             body(shared, None, cell)
         }
     }
+}
+
+/// Whether the fiber that runs this would wait for ever for the end of that one.
+fn is_deadlock(fiber: FiberRef) -> bool {
+    let Some(context) = context::current_or_blocked() else {
+        return false;
+    };
+    if context.fiber.get() == Some(fiber) {
+        return true;
+    }
+    if context.shared.number() != fiber.runtime() || context.fiber.get().is_none() {
+        return false;
+    }
+    let is_blocking = context::current().is_none() || !context.can_suspend();
+    let cell = context
+        .shared
+        .cell(fiber.cell_raw())
+        .expect("a fiber's cell");
+    // A fiber whose home is this worker has it until this thread runs it: that does not change
+    // meanwhile. Another's may be stale, and then says some other worker.
+    let home = cell.header().home.load(Ordering::Relaxed);
+    is_blocking && home == context.worker.id().raw() + 1 && !cell.header().state.is_done()
 }
 
 /// Gives up the cell of an ended fiber, whose outcome has been taken out of it.

@@ -15,7 +15,7 @@
 //! | `task` | futures that say how they want to be spawned |
 //! | `scope` | fibers that borrow |
 //! | [`time`] | sleeping, and the timers behind it |
-//! | `wait`, `block_on`, `yield_now`, `blocking` | how code waits, and how it blocks |
+//! | `wait`, `block_on`, `yield_now`, `blocking`, `no_suspend` | how code waits, and how it blocks |
 
 #![deny(unsafe_code)]
 
@@ -31,6 +31,8 @@ mod fiber;
 mod fiber_ref;
 #[cfg(not(dtact_loom))]
 mod join;
+#[cfg(not(dtact_loom))]
+mod no_suspend;
 mod registry;
 #[cfg(not(dtact_loom))]
 mod runtime;
@@ -94,6 +96,7 @@ pub use crate::{
         local::FiberLocal,
     },
     join::JoinHandle,
+    no_suspend::no_suspend,
     runtime::{
         InitError, Runtime,
         config::Builder,

@@ -43,9 +43,11 @@ const CAN_UNWIND: bool = cfg!(panic = "unwind");
 /// - in a fiber of a runtime with [`enable_stackful`](crate::Builder::enable_stackful): the fiber.
 ///   It keeps its stack, the worker goes on with others on another, and the fiber goes on on the
 ///   same thread;
-/// - in a fiber otherwise, or while the thread is panicking, or where no stack is left: the
-///   thread. Another thread of the runtime takes over its queue meanwhile;
+/// - in a fiber otherwise, or while the thread is panicking, or in [`no_suspend`], or where no
+///   stack is left: the thread. Another thread of the runtime takes over its queue meanwhile;
 /// - outside of a fiber: the thread.
+///
+/// [`no_suspend`]: crate::no_suspend()
 ///
 /// # Cancellation
 ///
@@ -68,6 +70,7 @@ const CAN_UNWIND: bool = cfg!(panic = "unwind");
 /// assert_eq!(wait(handle)?, 55);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[cfg_attr(debug_assertions, track_caller)]
 pub fn wait<F: IntoFuture>(future: F) -> F::Output {
     let future = pin!(future.into_future());
     match context::current() {
@@ -90,6 +93,7 @@ pub fn wait<F: IntoFuture>(future: F) -> F::Output {
 /// ```
 pub trait WaitExt: IntoFuture + Sized {
     /// Drives this future to its end: [`wait`](crate::wait()) as a method.
+    #[cfg_attr(debug_assertions, track_caller)]
     fn wait(self) -> Self::Output {
         wait(self)
     }
@@ -97,6 +101,7 @@ pub trait WaitExt: IntoFuture + Sized {
 
 impl<F: IntoFuture> WaitExt for F {}
 
+#[cfg_attr(debug_assertions, track_caller)]
 fn wait_in_fiber<F: Future>(
     context: &WorkerContext,
     fiber: FiberRef,
@@ -117,6 +122,10 @@ fn wait_in_fiber<F: Future>(
         } else {
             Reason::Wait
         };
+        #[cfg(debug_assertions)]
+        if crate::no_suspend::is_in_initialiser(core::panic::Location::caller()) {
+            return wait_blocking(context, fiber, future);
+        }
         match suspension::suspend(context, fiber, reason) {
             Resumed::Woken => {}
             Resumed::Cancelled if CAN_UNWIND => resume_unwind(Box::new(Cancelled)),

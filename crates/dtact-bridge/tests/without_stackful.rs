@@ -206,7 +206,9 @@ fn local_and_scoped_fibers_blocked_code_and_fiber_locals_work() {
     let waiter = runtime.spawn(id.ended());
     assert_eq!(sum.wait().expect("it ends"), 12);
     waiter.wait().expect("it ends");
-    let named = runtime.block_on(async { spawn_with().name("a name").spawn(pending::<()>()) });
+    let named = spawn_with().name("a name");
+    let named = runtime.block_on(async { Some(named.spawn(pending::<()>())) });
+    let named = named.expect("it is");
     assert!(runtime.dump().to_string().contains("a name"));
     named.abort();
     assert!(named.wait().is_err());
@@ -244,7 +246,7 @@ fn sleeps_end_and_are_cancelled_on_any_thread() {
         .stack("64K")
         .clock(&clock);
     let other = other.build().expect("it starts");
-    let hour = Duration::from_secs(3_600);
+    let hour = Duration::from_hours(1);
     let sleeper = other.spawn(async move { sleep(hour).await });
     while clock.sleeping() == 0 {
         thread::yield_now();

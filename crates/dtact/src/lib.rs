@@ -38,8 +38,8 @@ pub use dtact_bridge::{
     JoinHandle, MeshError, Metrics, ParseStackSizeError, Runtime, SameThreadFloat,
     SameThreadNoFloat, Scope, ScopedJoinHandle, ShutdownError, SpawnBuilder, SpawnError,
     TaskFuture, TaskMetadata, TrySpawnError, WaitExt, YieldNow, blocking, fiber_local,
-    is_cancellation, scope, spawn, spawn_blocking, spawn_local, spawn_with, spawn_with_stack,
-    try_spawn, try_spawn_local, wait, yield_now,
+    is_cancellation, no_suspend, scope, spawn, spawn_blocking, spawn_local, spawn_with,
+    spawn_with_stack, try_spawn, try_spawn_local, wait, yield_now,
 };
 pub use dtact_macros::{dtact_init, task};
 

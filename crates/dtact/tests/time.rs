@@ -45,7 +45,7 @@ fn no_sleep_is_early_in_futures_closures_and_on_threads() {
                         0 => runtime.spawn(checked(span, true)),
                         1 => runtime.spawn_with_stack("64K", move || wait(checked(span, true))),
                         2 => runtime.spawn(async move {
-                            timeout(Duration::MAX, checked(span, false)).await.unwrap()
+                            timeout(Duration::MAX, checked(span, false)).await.unwrap();
                         }),
                         _ => runtime.spawn(async move {
                             spawn_local(checked(span, false)).await.unwrap();
