@@ -73,8 +73,8 @@ mod initialiser {
             // Each time it comes here.
             lock(&SEEN).get_or_insert_default().remove(place);
             eprintln!(
-                "dtact: `wait` at {place} is called while a thread-local is initialised, which must \
-                 not be suspended (see `Builder::enable_stackful`): it blocks the thread instead"
+                "dtact: `wait` at {place} is called while a thread-local is initialised, which \
+                 must not be suspended (see `Builder::enable_stackful`): it blocks the thread"
             );
         }
         is_in_one

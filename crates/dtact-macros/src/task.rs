@@ -1,12 +1,12 @@
 //! What `#[task]` becomes.
 //!
 //! ```text
-//! #[task(stack = "64K")]               fn add(a: u32) -> TaskFuture<impl Future<Output = u32>, S> {
-//! async fn add(a: u32) -> u32 {            static METADATA: TaskMetadata = …;
-//!     body                       ====>     async fn add(a: u32) -> u32 { body }
-//! }                                        TaskFuture::new(&METADATA, add(a))
-//!                                      }
-//!                                      mod dtact_metadata_add { … }
+//! #[task(stack = "64K")]            fn add(a: u32) -> TaskFuture<impl Future<Output = u32>, S> {
+//! async fn add(a: u32) -> u32 {         static METADATA: TaskMetadata = …;
+//!     body                    ====>     async fn add(a: u32) -> u32 { body }
+//! }                                     TaskFuture::new(&METADATA, add(a))
+//!                                   }
+//!                                   mod dtact_metadata_add { … }
 //! ```
 //!
 //! The body stays that of an `async fn`, so that its parameters are dropped in the order, and its

@@ -1,5 +1,5 @@
-//! Futures that are not `Send`: they are spawned on a worker and stay there, and share what no other
-//! thread may touch.
+//! Futures that are not `Send`: they are spawned on a worker and stay there, and share what no
+//! other thread may touch.
 //!
 //! ```sh
 //! cargo run --example pinned

@@ -1,5 +1,5 @@
-//! What few fibers have: a name, fiber-local values, a scope. A table beside the cells, made piece by
-//! piece when a piece is first used, so that fibers without any of it cost nothing.
+//! What few fibers have: a name, fiber-local values, a scope. A table beside the cells, made piece
+//! by piece when a piece is first used, so that fibers without any of it cost nothing.
 //!
 //! # Who reads and writes
 //!

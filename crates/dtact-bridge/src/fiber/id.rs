@@ -1,5 +1,5 @@
-//! Fibers by their ids: who has one may ask whether the fiber is still there, cancel it, and wait for
-//! its end. Any number may, at any time, even after the fiber and its runtime have gone.
+//! Fibers by their ids: who has one may ask whether the fiber is still there, cancel it, and wait
+//! for its end. Any number may, at any time, even after the fiber and its runtime have gone.
 //!
 //! # The race
 //!

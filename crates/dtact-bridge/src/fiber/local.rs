@@ -170,7 +170,8 @@ impl<T: Send + 'static> FiberLocal<T> {
     /// }
     ///
     /// let runtime = Runtime::new()?;
-    /// let (first, second) = (runtime.spawn(async { (count(), count()) }), runtime.spawn(async { count() }));
+    /// let first = runtime.spawn(async { (count(), count()) });
+    /// let second = runtime.spawn(async { count() });
     /// assert_eq!(first.wait()?, (1, 2));
     /// assert_eq!(second.wait()?, 1);
     /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -270,7 +271,9 @@ fn of_fiber(shared: &Shared, fiber: FiberRef) -> &Locals {
 /// ```
 #[macro_export]
 macro_rules! fiber_local {
-    ($($(#[$attribute:meta])* $visibility:vis static $name:ident: $type:ty = $init:expr);+ $(;)?) => {
+    ($(
+        $(#[$attribute:meta])* $visibility:vis static $name:ident: $type:ty = $init:expr
+    );+ $(;)?) => {
         $(
             $(#[$attribute])*
             $visibility static $name: $crate::FiberLocal<$type> =

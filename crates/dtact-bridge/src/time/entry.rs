@@ -14,8 +14,8 @@
 //!
 //! # Invariants
 //!
-//! - [timer.I1] The waker of an ARMED timer is touched by nobody; of a FIRING one by the owner; of a
-//!   CANCELLED one by the handle, until it has put the timer into the wheel's inbox.
+//! - [timer.I1] The waker of an ARMED timer is touched by nobody; of a FIRING one by the owner; of
+//!   a CANCELLED one by the handle, until it has put the timer into the wheel's inbox.
 //! - [timer.I2] A timer is freed once: FIRED by the handle; ABANDONED, or CANCELLED and come by the
 //!   inbox, by the owner.
 //!

@@ -1,5 +1,5 @@
-//! A timer: what hangs in a wheel while somebody sleeps. Timers are made once and used again, so that
-//! sleeping takes no memory once there are enough.
+//! A timer: what hangs in a wheel while somebody sleeps. Timers are made once and used again, so
+//! that sleeping takes no memory once there are enough.
 //!
 //! # Who touches what
 //!

@@ -1,5 +1,5 @@
-//! How a worker serves its timers: between two fibers, in its park, and by giving them to whoever runs
-//! on while its thread is blocked.
+//! How a worker serves its timers: between two fibers, in its park, and by giving them to whoever
+//! runs on while its thread is blocked.
 //!
 //! # Handing over
 //!

@@ -124,9 +124,9 @@ fn starve(context: &WorkerContext, raw: u32) {
     }
 }
 
-/// Makes ready what a fiber needs before it runs: for a closure a spare stack if it may be suspended,
-/// and a larger stack if it asked for one. `false`: it does not begin now, or has begun on another
-/// stack and is done with.
+/// Makes ready what a fiber needs before it runs: for a closure a spare stack if it may be
+/// suspended, and a larger stack if it asked for one. `false`: it does not run now, or has done so
+/// on another stack and is done with.
 pub(crate) fn prepare(context: &WorkerContext, cell: Cell, raw: u32) -> bool {
     if cfg!(miri) {
         return true;

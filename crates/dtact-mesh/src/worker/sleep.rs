@@ -33,8 +33,8 @@ impl<L: Links> Worker<L> {
         self.park_at_most(None)
     }
 
-    /// As [`park`](Self::park), but also returns, as [`Parked::Work`], when `deadline` has come; for
-    /// whoever has something to do then. It is not woken before for that.
+    /// As [`park`](Self::park), but also returns, as [`Parked::Work`], when `deadline` has come;
+    /// for whoever has something to do then. It is not woken before for that.
     pub fn park_until(&self, deadline: Instant) -> Parked {
         self.park_at_most(Some(deadline))
     }
