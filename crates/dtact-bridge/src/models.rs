@@ -553,3 +553,39 @@ fn all_that_is_pushed_onto_a_stack_is_taken_once() {
         );
     });
 }
+
+/// Who waits by an id, as `fiber/id.rs` does it, against the end of the fiber.
+#[test]
+fn who_waits_by_an_id_is_woken_or_sees_the_end() {
+    for is_detached in [false, true] {
+        loom::model(move || {
+            let fiber = Fiber::new();
+            // 1 while a waker is there.
+            let wakers = Arc::new(loom::sync::Mutex::new(0));
+            let waiter = {
+                let (fiber, wakers) = (Arc::clone(&fiber), Arc::clone(&wakers));
+                thread::spawn(move || {
+                    fiber.state.make_known();
+                    if is_detached {
+                        let _detached: Detach = fiber.state.detach();
+                    }
+                    let mut wakers = wakers.lock().expect("nobody panics");
+                    let is_alive = fiber.state.running_generation() == Some(fiber.generation);
+                    *wakers += u32::from(is_alive);
+                    is_alive
+                })
+            };
+            let ended = fiber.state.finish();
+            if ended.finish == Finish::Detached {
+                let _is_usable: bool = fiber.state.release();
+            }
+            let mut woken = 0;
+            if ended.is_known() {
+                assert_eq!(ended.generation(), fiber.generation);
+                woken = core::mem::take(&mut *wakers.lock().expect("nobody panics"));
+            }
+            let has_left_one = waiter.join().expect("it ends");
+            assert_eq!(u32::from(has_left_one), woken, "a waiter was left behind");
+        });
+    }
+}

@@ -68,7 +68,9 @@ impl Timers {
         let Some(owned) = wheels.iter().find(|owned| owned.is(wheel)) else {
             return false;
         };
-        owned.cancel(&self.kept, timer);
+        let waker = owned.cancel(&self.kept, timer);
+        drop(wheels);
+        drop(waker);
         true
     }
 

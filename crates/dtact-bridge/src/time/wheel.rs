@@ -147,8 +147,10 @@ impl Owned {
         timer
     }
 
-    /// Cancels a timer of this wheel, from its owner's thread.
-    pub(crate) fn cancel(&self, kept: &Kept, timer: &'static Timer) {
+    /// Cancels a timer of this wheel, from its owner's thread. Returns its waker, to be dropped
+    /// with nothing borrowed: that may run anyone's code.
+    #[must_use]
+    pub(crate) fn cancel(&self, kept: &Kept, timer: &'static Timer) -> Option<Waker> {
         match timer.entry.cancel() {
             Cancel::Won => {
                 self.unlink(timer);
@@ -156,10 +158,13 @@ impl Owned {
                 let waker = unsafe { timer.set_waker(None) };
                 self.count_out();
                 kept.give_back(timer);
-                drop(waker);
+                waker
             }
-            Cancel::Fired => kept.give_back(timer),
-            Cancel::Left => {}
+            Cancel::Fired => {
+                kept.give_back(timer);
+                None
+            }
+            Cancel::Left => None,
         }
     }
 
@@ -210,13 +215,11 @@ impl Owned {
         // SAFETY: it is firing, and this is the owner [timer.I1].
         let waker = unsafe { timer.set_waker(None) };
         self.count_out();
-        if timer.entry.end_fire() {
-            return waker;
+        if !timer.entry.end_fire() {
+            // The handle has gone meanwhile. To wake all the same does no harm.
+            kept.give_back(timer);
         }
-        // The handle has gone meanwhile.
-        kept.give_back(timer);
-        drop(waker);
-        None
+        waker
     }
 
     fn count_out(&self) {
@@ -416,7 +419,7 @@ mod tests {
                     let at = random(&mut state) as usize % armed.len();
                     let (_, timer) = armed.swap_remove(at);
                     if random(&mut state).is_multiple_of(2) {
-                        bench.wheel.cancel(&bench.kept, timer);
+                        drop(bench.wheel.cancel(&bench.kept, timer));
                     } else {
                         // As from another thread.
                         bench.wheel.wheel().cancel(timer);
