@@ -4,7 +4,7 @@
 //!
 //! | to do this | use |
 //! | --- | --- |
-//! | run a future beside others | [`spawn`] |
+//! | run a future beside others | [`spawn()`] |
 //! | run plain code that may wait at any depth | [`spawn_with_stack`] |
 //! | say more: a name, a stack, a switcher | [`spawn_with`] |
 //! | have an `async fn` say that itself | [`task`](macro@task) |
@@ -43,7 +43,7 @@ pub use dtact_bridge::{
 };
 pub use dtact_macros::{dtact_init, task};
 
-/// Spawns a future: [`spawn`] as a macro, for programs that have it from earlier versions.
+/// Spawns a future: [`spawn()`] as a macro, for programs that have it from earlier versions.
 #[macro_export]
 macro_rules! spawn {
     ($future:expr $(,)?) => {
