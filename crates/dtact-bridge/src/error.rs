@@ -14,6 +14,9 @@ pub enum JoinError {
     Cancelled,
     /// The fiber never came to be.
     NotSpawned(SpawnError),
+    /// Waiting would never end: the fiber is the one that waits, or can only go on on the thread
+    /// that the wait would block.
+    Deadlock,
 }
 
 impl JoinError {
@@ -63,6 +66,7 @@ impl fmt::Debug for JoinError {
                 .field(&self.panic_message())
                 .finish(),
             Self::Cancelled => f.write_str("Cancelled"),
+            Self::Deadlock => f.write_str("Deadlock"),
             Self::NotSpawned(error) => f.debug_tuple("NotSpawned").field(error).finish(),
         }
     }
@@ -77,6 +81,10 @@ impl fmt::Display for JoinError {
             },
             Self::Cancelled => f.write_str("the fiber was cancelled"),
             Self::NotSpawned(error) => write!(f, "the fiber was not spawned: {error}"),
+            Self::Deadlock => f.write_str(
+                "the fiber can only go on when this wait has ended: await it, or spawn it where \
+                 another worker can run it",
+            ),
         }
     }
 }
@@ -85,7 +93,7 @@ impl Error for JoinError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::NotSpawned(error) => Some(error),
-            Self::Panicked(_) | Self::Cancelled => None,
+            Self::Panicked(_) | Self::Cancelled | Self::Deadlock => None,
         }
     }
 }
@@ -112,6 +120,8 @@ pub enum SpawnError {
     BadStackSize(ParseStackSizeError),
     /// No runtime could be started for it.
     NoRuntime,
+    /// It is not `Send`, and the thread that spawns it is no worker: it would have nowhere to run.
+    NotOnWorker,
 }
 
 impl fmt::Display for SpawnError {
@@ -129,6 +139,10 @@ impl fmt::Display for SpawnError {
                  there are"
             ),
             Self::BadStackSize(error) => error.fmt(f),
+            Self::NotOnWorker => f.write_str(
+                "a future that is not `Send` is spawned from a fiber, outside of `blocking`, whose \
+                 worker then runs it",
+            ),
             Self::NoRuntime => f.write_str(
                 "there is no runtime here and the global one could not be started: \
                  `Runtime::new` says why",

@@ -20,11 +20,13 @@ use crate::{
     error::{JoinError, SpawnError, TrySpawnError},
     fiber::{
         Cell,
+        id::FiberId,
         state::{Detach, JoinSlot},
     },
     fiber_ref::FiberRef,
     registry::RUNTIMES,
     runtime::{Shared, shutdown},
+    sync::Ordering,
     wait::wait,
     worker::{
         context::{self, WorkerContext},
@@ -95,8 +97,16 @@ impl<T> JoinHandle<T> {
     ///
     /// # Errors
     ///
-    /// Why there is no value.
+    /// Why there is no value. [`JoinError::Deadlock`] where the wait could never end: a fiber that
+    /// waits for itself, or that would block the one thread on which the other can go on. The fiber
+    /// is then detached.
+    #[cfg_attr(debug_assertions, track_caller)]
     pub fn wait(self) -> Result<T, JoinError> {
+        if let Target::Fiber(fiber) = self.target
+            && is_deadlock(fiber)
+        {
+            return Err(JoinError::Deadlock);
+        }
         wait(self)
     }
 
@@ -107,6 +117,17 @@ impl<T> JoinHandle<T> {
             Target::Fiber(fiber) => with_cell(fiber, |_, _, cell| cell.header().state.is_done()),
             Target::Failed(_) | Target::Taken => true,
         }
+    }
+
+    /// The fiber's id, by which any number of others can wait for its end. `None` where it was not
+    /// spawned, or its outcome has been taken.
+    #[must_use]
+    pub fn id(&self) -> Option<FiberId> {
+        let Target::Fiber(fiber) = self.target else {
+            return None;
+        };
+        with_cell(fiber, |_, _, cell| cell.header().state.make_known());
+        Some(FiberId::new(fiber))
     }
 
     /// Asks the fiber to end.
@@ -140,6 +161,28 @@ fn with_cell<R>(
             body(shared, None, cell)
         }
     }
+}
+
+/// Whether the fiber that runs this would wait for ever for the end of that one.
+fn is_deadlock(fiber: FiberRef) -> bool {
+    let Some(context) = context::current_or_blocked() else {
+        return false;
+    };
+    if context.fiber.get() == Some(fiber) {
+        return true;
+    }
+    if context.shared.number() != fiber.runtime() || context.fiber.get().is_none() {
+        return false;
+    }
+    let is_blocking = context::current().is_none() || !context.can_suspend();
+    let cell = context
+        .shared
+        .cell(fiber.cell_raw())
+        .expect("a fiber's cell");
+    // A fiber whose home is this worker has it until this thread runs it: that does not change
+    // meanwhile. Another's may be stale, and then says some other worker.
+    let home = cell.header().home.load(Ordering::Relaxed);
+    is_blocking && home == context.worker.id().raw() + 1 && !cell.header().state.is_done()
 }
 
 /// Gives up the cell of an ended fiber, whose outcome has been taken out of it.
@@ -195,13 +238,9 @@ impl<T> Future for JoinHandle<T> {
             if !cell.header().state.is_done() && !register(cell, cx.waker()) {
                 return None;
             }
-            let mut outcome = MaybeUninit::<Result<T, JoinError>>::uninit();
-            let vtable = cell.header().vtable.get().expect("set by spawn");
             // SAFETY: the fiber is done and the handle is ours, so the outcome is [bridge.S2];
             // `T` is the output of the future it was spawned with.
-            unsafe { (vtable.take)(cell, outcome.as_mut_ptr().cast()) };
-            // SAFETY: `take` has written it.
-            Some(unsafe { outcome.assume_init() })
+            Some(unsafe { take(cell) })
         });
         let Some(outcome) = outcome else {
             return Poll::Pending;
@@ -239,21 +278,65 @@ fn register(cell: Cell, waker: &Waker) -> bool {
     }
 }
 
+impl<T> JoinHandle<T> {
+    /// Gives the handle up: the fiber goes on, or, where it has ended, this is its outcome.
+    pub(crate) fn detach(mut self) -> Option<Result<T, JoinError>> {
+        let Target::Fiber(fiber) = core::mem::replace(&mut self.target, Target::Taken) else {
+            return None;
+        };
+        let outcome = with_cell(fiber, |_, _, cell| {
+            // SAFETY: it is the cell of the handle's fiber, and the handle is given up.
+            let is_done = unsafe { detach(cell) };
+            // SAFETY: the fiber is done and the handle is ours, so the outcome is [bridge.S2];
+            // `T` is the output of the future it was spawned with.
+            is_done.then(|| unsafe { take(cell) })
+        })?;
+        release(fiber);
+        Some(outcome)
+    }
+}
+
+/// Moves the outcome out.
+///
+/// # Safety
+///
+/// - The caller owns the outcome of the fiber [bridge.S2], whose output is of type `T`, and owns
+///   nothing afterwards.
+unsafe fn take<T>(cell: Cell) -> Result<T, JoinError> {
+    let mut outcome = MaybeUninit::<Result<T, JoinError>>::uninit();
+    let vtable = cell.header().vtable.get().expect("set by spawn");
+    // SAFETY: as the caller promises.
+    unsafe { (vtable.take)(cell, outcome.as_mut_ptr().cast()) };
+    // SAFETY: `take` has written it.
+    unsafe { outcome.assume_init() }
+}
+
+/// Takes the handle's waker back and its claim away. Returns whether the fiber has ended, and the
+/// outcome is the caller's.
+///
+/// # Safety
+///
+/// - The cell is that of the handle's fiber, and the caller gives the handle up.
+unsafe fn detach(cell: Cell) -> bool {
+    let state = &cell.header().state;
+    if state.take_join_slot() == (JoinSlot::Mine, true) {
+        // SAFETY: the slot is the handle's [bridge.S3], and a waker was left in it.
+        drop(unsafe { cell.empty_join_slot() });
+    }
+    state.detach() == Detach::Drop
+}
+
 impl<T> Drop for JoinHandle<T> {
     fn drop(&mut self) {
         let Target::Fiber(fiber) = self.target else {
             return;
         };
         let is_done = with_cell(fiber, |_, _, cell| {
-            let header = cell.header();
-            if header.state.take_join_slot() == (JoinSlot::Mine, true) {
-                // SAFETY: the slot is the handle's [bridge.S3], and a waker was left in it.
-                drop(unsafe { cell.empty_join_slot() });
-            }
-            if header.state.detach() == Detach::Detached {
+            // SAFETY: it is the cell of the handle's fiber, and the handle is given up.
+            if !unsafe { detach(cell) } {
                 return false;
             }
-            let vtable = header.vtable.get().expect("set by spawn");
+            let vtable = cell.header().vtable.get().expect("set by spawn");
             // SAFETY: the fiber is done and the handle is ours, so the outcome is [bridge.S2].
             unsafe { (vtable.drop_outcome)(cell) };
             true

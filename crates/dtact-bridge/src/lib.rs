@@ -11,13 +11,18 @@
 //! | `fiber_ref`, `registry` | the names of fibers, and how a stale one finds out |
 //! | `runtime` | configuration, what workers share, shutdown |
 //! | `worker` | the loop, its stacks, suspension |
-//! | `spawn`, `join`, `waker` | into a cell, out of it, and what happens in between |
-//! | `wait`, `block_on`, `yield_now` | how code waits |
+//! | `spawn`, `spawn_builder`, `join`, `waker` | into a cell, out of it, and what happens in between |
+//! | `task` | futures that say how they want to be spawned |
+//! | `scope` | fibers that borrow |
+//! | [`time`] | sleeping, and the timers behind it |
+//! | `wait`, `block_on`, `yield_now`, `blocking`, `no_suspend` | how code waits, and how it blocks |
 
 #![deny(unsafe_code)]
 
 #[cfg(not(dtact_loom))]
 mod block_on;
+#[cfg(not(dtact_loom))]
+mod blocking;
 #[cfg(not(dtact_loom))]
 mod error;
 #[cfg(not(dtact_loom))]
@@ -26,12 +31,22 @@ mod fiber;
 mod fiber_ref;
 #[cfg(not(dtact_loom))]
 mod join;
+#[cfg(not(dtact_loom))]
+mod no_suspend;
 mod registry;
 #[cfg(not(dtact_loom))]
 mod runtime;
 #[cfg(not(dtact_loom))]
+mod scope;
+#[cfg(not(dtact_loom))]
 mod spawn;
+#[cfg(not(dtact_loom))]
+mod spawn_builder;
 mod sync;
+#[cfg(not(dtact_loom))]
+mod task;
+#[cfg(not(dtact_loom))]
+pub mod time;
 #[cfg(not(dtact_loom))]
 mod wait;
 #[cfg(not(dtact_loom))]
@@ -53,6 +68,12 @@ mod starved;
 #[cfg(dtact_loom)]
 #[path = "fiber/state.rs"]
 mod state;
+#[cfg(dtact_loom)]
+#[path = "time/entry.rs"]
+mod timer_entry;
+#[cfg(dtact_loom)]
+#[path = "time/stack.rs"]
+mod timer_stack;
 
 /// What the memory of a runtime could not do; part of [`BuildError`].
 #[cfg(not(dtact_loom))]
@@ -60,11 +81,22 @@ pub use dtact_arena::ArenaError;
 /// What the workers of a runtime cannot be; part of [`BuildError`].
 #[cfg(not(dtact_loom))]
 pub use dtact_mesh::MeshError;
+/// The switchers, by which [`SpawnBuilder`] says how a fiber is suspended and where it goes on.
+#[cfg(not(dtact_loom))]
+pub use dtact_switch::{
+    ContextSwitcher, CrossThreadFloat, CrossThreadNoFloat, SameThreadFloat, SameThreadNoFloat,
+};
 
 #[cfg(not(dtact_loom))]
 pub use crate::{
+    blocking::{blocking, spawn_blocking},
     error::{BuildError, JoinError, ParseStackSizeError, ShutdownError, SpawnError, TrySpawnError},
+    fiber::{
+        id::{Ended, FiberId},
+        local::FiberLocal,
+    },
     join::JoinHandle,
+    no_suspend::no_suspend,
     runtime::{
         InitError, Runtime,
         config::Builder,
@@ -72,7 +104,10 @@ pub use crate::{
         metrics::Metrics,
         stack_size::IntoStackSize,
     },
-    spawn::{spawn, spawn_with_stack, try_spawn},
+    scope::{Scope, ScopedJoinHandle, scope},
+    spawn::{spawn, spawn_local, spawn_with_stack, try_spawn, try_spawn_local},
+    spawn_builder::{SpawnBuilder, spawn_with},
+    task::{TaskFuture, TaskMetadata},
     wait::{WaitExt, is_cancellation, wait},
     yield_now::{YieldNow, yield_now},
 };

@@ -11,7 +11,7 @@ use loom::{
     cell::UnsafeCell,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering},
     },
     thread,
 };
@@ -21,6 +21,8 @@ use crate::{
     registry::Slot,
     starved::Starved,
     state::{Detach, Finish, JoinSlot, Park, State, Wake},
+    timer_entry::{Cancel, Entry, Look},
+    timer_stack::{Linked, Stack},
 };
 
 /// A fiber as far as the state word knows it.
@@ -195,13 +197,13 @@ fn a_cancelled_fiber_does_not_stay_parked() {
 /// Ends the fiber as a worker does. Returns how many outcomes it dropped, and wakers it woke.
 fn end(fiber: &Fiber) -> (u32, u32) {
     Fiber::write(&fiber.outcome, 42);
-    match fiber.state.finish() {
+    match fiber.state.finish().finish {
         Finish::Joinable => (0, 0),
         Finish::Detached => (Fiber::read(&fiber.outcome) / 42, 0),
         Finish::TakeWaker => {
             assert_eq!(Fiber::read(&fiber.join_slot), 7);
             Fiber::write(&fiber.join_slot, 0);
-            let dropped = match fiber.state.finish_taking() {
+            let dropped = match fiber.state.finish_taking().finish {
                 Finish::Detached => Fiber::read(&fiber.outcome) / 42,
                 Finish::Joinable | Finish::TakeWaker => 0,
             };
@@ -300,7 +302,7 @@ fn a_stale_waker_never_touches_the_next_fiber() {
         };
         // The fiber ends, its cell is used again, and the next one parks.
         assert_eq!(fiber.state.detach(), Detach::Detached);
-        assert_eq!(fiber.state.finish(), Finish::Detached);
+        assert_eq!(fiber.state.finish().finish, Finish::Detached);
         assert!(fiber.state.release());
         let next = fiber.state.begin(1);
         assert_eq!(next, fiber.generation + 1);
@@ -421,4 +423,169 @@ fn what_goes_on_inside_of_the_gate_is_over_when_it_is_closed() {
             "a fiber began behind the gate"
         );
     });
+}
+
+/// A timer as far as its state word knows it. The two cells are what loom watches.
+struct ModelTimer {
+    entry: Entry,
+    link: AtomicPtr<Self>,
+    /// 1 while the waker is there.
+    waker: UnsafeCell<u32>,
+    /// How often it was freed, and so could be armed again.
+    freed: UnsafeCell<u32>,
+}
+
+// SAFETY: the state word decides who touches the cells; loom reports it where two do at once.
+unsafe impl Send for ModelTimer {}
+// SAFETY: as above.
+unsafe impl Sync for ModelTimer {}
+
+impl Linked for ModelTimer {
+    fn link(&self) -> &AtomicPtr<Self> {
+        &self.link
+    }
+}
+
+impl ModelTimer {
+    fn armed() -> &'static Self {
+        let timer = Box::leak(Box::new(Self {
+            entry: Entry::new(),
+            link: AtomicPtr::new(core::ptr::null_mut()),
+            waker: UnsafeCell::new(1),
+            freed: UnsafeCell::new(0),
+        }));
+        timer.entry.arm();
+        timer
+    }
+
+    fn take_waker(&self) -> u32 {
+        // SAFETY: loom reports it where another touches the cell.
+        self.waker
+            .with_mut(|waker| unsafe { core::mem::take(&mut *waker) })
+    }
+
+    fn free(&self) {
+        // SAFETY: as above.
+        self.freed.with_mut(|freed| unsafe { *freed += 1 });
+    }
+
+    fn freed(&self) -> u32 {
+        // SAFETY: as above.
+        self.freed.with(|freed| unsafe { *freed })
+    }
+}
+
+#[test]
+fn a_timer_that_fires_while_it_is_cancelled_is_woken_or_not_and_freed_once() {
+    loom::model(|| {
+        let timer = ModelTimer::armed();
+        let inbox = Arc::new(Stack::<ModelTimer>::new());
+        let handle = {
+            let inbox = Arc::clone(&inbox);
+            thread::spawn(move || match timer.entry.cancel() {
+                Cancel::Won => {
+                    let dropped = timer.take_waker();
+                    inbox.push(timer);
+                    dropped
+                }
+                Cancel::Fired => {
+                    timer.free();
+                    0
+                }
+                Cancel::Left => 0,
+            })
+        };
+        let mut woken = 0;
+        if timer.entry.begin_fire() {
+            woken = timer.take_waker();
+            if !timer.entry.end_fire() {
+                timer.free();
+            }
+        }
+        let dropped = handle.join().expect("its assertions hold");
+        inbox.take_all().for_each(ModelTimer::free);
+        assert_eq!(woken + dropped, 1, "the waker went to one side");
+        assert_eq!(timer.freed(), 1);
+    });
+}
+
+#[test]
+fn a_handle_that_sees_its_timer_fired_may_arm_it_again() {
+    loom::model(|| {
+        let timer = ModelTimer::armed();
+        let owner = thread::spawn(move || {
+            assert!(timer.entry.begin_fire(), "nobody cancels it");
+            let woken = timer.take_waker();
+            assert!(timer.entry.end_fire(), "the handle is there");
+            woken
+        });
+        while timer.entry.look() != Look::Fired {
+            thread::yield_now();
+        }
+        // Free: its waker is the handle's to set.
+        assert_eq!(timer.take_waker(), 0);
+        assert_eq!(owner.join().expect("its assertions hold"), 1);
+    });
+}
+
+#[test]
+fn all_that_is_pushed_onto_a_stack_is_taken_once() {
+    loom::model(|| {
+        let stack = Arc::new(Stack::<ModelTimer>::new());
+        let others: Vec<_> = (0..2)
+            .map(|_| {
+                let stack = Arc::clone(&stack);
+                thread::spawn(move || {
+                    let timer = ModelTimer::armed();
+                    timer.free();
+                    stack.push(timer);
+                })
+            })
+            .collect();
+        let first = stack.take_all().map(ModelTimer::freed).sum::<u32>();
+        for other in others {
+            other.join().expect("it ends");
+        }
+        assert!(first == 2 || !stack.is_empty());
+        assert_eq!(
+            first + stack.take_all().map(ModelTimer::freed).sum::<u32>(),
+            2
+        );
+    });
+}
+
+/// Who waits by an id, as `fiber/id.rs` does it, against the end of the fiber.
+#[test]
+fn who_waits_by_an_id_is_woken_or_sees_the_end() {
+    for is_detached in [false, true] {
+        loom::model(move || {
+            let fiber = Fiber::new();
+            // 1 while a waker is there.
+            let wakers = Arc::new(loom::sync::Mutex::new(0));
+            let waiter = {
+                let (fiber, wakers) = (Arc::clone(&fiber), Arc::clone(&wakers));
+                thread::spawn(move || {
+                    fiber.state.make_known();
+                    if is_detached {
+                        let _detached: Detach = fiber.state.detach();
+                    }
+                    let mut wakers = wakers.lock().expect("nobody panics");
+                    let is_alive = fiber.state.running_generation() == Some(fiber.generation);
+                    *wakers += u32::from(is_alive);
+                    is_alive
+                })
+            };
+            let ended = fiber.state.finish();
+            if ended.finish == Finish::Detached {
+                let _is_usable: bool = fiber.state.release();
+            }
+            let mut woken = 0;
+            if ended.is_known() {
+                assert_eq!(ended.generation(), fiber.generation);
+                woken = core::mem::take(&mut *wakers.lock().expect("nobody panics"));
+            }
+            let has_left_one = waiter.join().expect("it ends");
+            assert_eq!(u32::from(has_left_one), woken, "a waiter was left behind");
+        });
+    }
 }

@@ -4,24 +4,27 @@
 
 use core::{
     future::Future,
+    panic::Location,
     pin::Pin,
     task::{Context, Poll},
 };
 
 use dtact_arena::{ArenaError, CellClass, CellIndex, SizeClass};
+use dtact_mesh::WorkerId;
 
 use crate::{
     block_on,
-    error::{SpawnError, TrySpawnError},
+    error::{ParseStackSizeError, SpawnError, TrySpawnError},
     fiber::{
-        Cell,
         body::{self, VTable},
+        traits,
     },
     fiber_ref::FiberRef,
     join::JoinHandle,
     runtime::{Runtime, Shared, shared::task_of, stack_size::IntoStackSize},
-    sync::Ordering,
-    worker::context,
+    scope::ScopeState,
+    sync::{Arc, Ordering},
+    worker::context::{self, WorkerContext},
 };
 
 /// Spawns a fiber that runs a future, on the runtime at hand.
@@ -63,6 +66,7 @@ use crate::{
 /// ```compile_fail,E0277
 /// dtact_bridge::spawn(async { std::rc::Rc::new(1) });
 /// ```
+#[track_caller]
 pub fn spawn<F>(future: F) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
@@ -76,21 +80,14 @@ where
 /// # Errors
 ///
 /// Why it could not be spawned, and the future.
+#[track_caller]
 pub fn try_spawn<F>(future: F) -> Result<JoinHandle<F::Output>, TrySpawnError<F>>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    match at_hand() {
-        Some(shared) => future_on(shared, future),
-        None => match Runtime::global() {
-            Ok(runtime) => runtime.try_spawn(future),
-            Err(_) => Err(TrySpawnError {
-                error: SpawnError::NoRuntime,
-                rejected: future,
-            }),
-        },
-    }
+    let options = Options::new(Location::caller());
+    on_runtime_at_hand(future, |shared, future| future_on(shared, options, future))
 }
 
 /// Spawns a fiber that runs a closure on a stack of at least `size`, on the runtime at hand (see
@@ -120,119 +117,303 @@ where
 /// assert_eq!(answer?, 42);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[track_caller]
 pub fn spawn_with_stack<F, T>(size: impl IntoStackSize, closure: F) -> JoinHandle<T>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let spawned = match at_hand() {
-        Some(shared) => closure_on(shared, size, closure),
-        None => match Runtime::global() {
-            Ok(runtime) => runtime.try_spawn_with_stack(size, closure),
-            Err(_) => Err(TrySpawnError {
-                error: SpawnError::NoRuntime,
-                rejected: closure,
-            }),
-        },
-    };
-    JoinHandle::or_failed(spawned)
+    let options = Options::new(Location::caller()).floor(size.into_stack_size());
+    JoinHandle::or_failed(on_runtime_at_hand(closure, |shared, closure| {
+        closure_on(shared, options, closure)
+    }))
+}
+
+/// Spawns a fiber that runs a future which need not be `Send`, on the worker that calls this: the
+/// fiber stays there to its end.
+///
+/// Its handle can be sent to other threads if what it returns can. Where this is called by
+/// a thread that is no worker, as within `block_on` or [`blocking`](crate::blocking()), the handle
+/// says so: [`SpawnError::NotOnWorker`].
+///
+/// While its worker is blocked, it waits: its future cannot follow to another thread.
+///
+/// # Examples
+///
+/// ```
+/// use std::{cell::Cell, rc::Rc};
+///
+/// use dtact_bridge::{Runtime, spawn_local, yield_now};
+///
+/// let runtime = Runtime::new()?;
+/// let sum = runtime.spawn(async {
+///     spawn_local(async {
+///         let sum = Rc::new(Cell::new(0));
+///         let other = Rc::clone(&sum);
+///         let adder = spawn_local(async move {
+///             yield_now().await;
+///             other.set(other.get() + 1);
+///         });
+///         adder.await.expect("it does not panic");
+///         sum.get()
+///     })
+///     .await
+/// });
+/// assert_eq!(sum.wait()??, 1);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// What it returns need not be `Send` either; then its handle is not:
+///
+/// ```compile_fail,E0277
+/// let handle = dtact_bridge::spawn_local(async { std::rc::Rc::new(1) });
+/// std::thread::spawn(move || drop(handle));
+/// ```
+#[track_caller]
+pub fn spawn_local<F>(future: F) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    JoinHandle::or_failed(try_spawn_local(future))
+}
+
+/// As [`spawn_local`], but gives the future back where it cannot be spawned.
+///
+/// # Errors
+///
+/// Why it could not be spawned, and the future.
+#[track_caller]
+pub fn try_spawn_local<F>(future: F) -> Result<JoinHandle<F::Output>, TrySpawnError<F>>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    local_at_hand(Options::new(Location::caller()), future)
 }
 
 /// The runtime that `spawn` means here, other than the global one.
 #[inline]
-fn at_hand<'frame>() -> Option<&'frame Shared> {
+pub(crate) fn at_hand<'frame>() -> Option<&'frame Shared> {
     context::current()
         .map(|context| &*context.shared)
         .or_else(block_on::entered)
 }
 
-/// Where a fiber goes, and on what.
-#[derive(Clone, Copy)]
-struct Plan {
-    class: CellClass,
-    vtable: &'static VTable,
-    /// For a closure fiber, the least bytes of stack.
-    floor: Option<u32>,
+/// The number of the runtime that `spawn` means here, which is started if need be.
+pub(crate) fn runtime_at_hand() -> Option<u8> {
+    match at_hand() {
+        Some(shared) => Some(shared.number()),
+        None => Some(Runtime::global().ok()?.shared().number()),
+    }
 }
 
+/// Calls `spawn` with the runtime at hand.
+#[inline]
+pub(crate) fn on_runtime_at_hand<W, T>(
+    what: W,
+    spawn: impl FnOnce(&Shared, W) -> Result<JoinHandle<T>, TrySpawnError<W>>,
+) -> Result<JoinHandle<T>, TrySpawnError<W>> {
+    match at_hand() {
+        Some(shared) => spawn(shared, what),
+        None => match Runtime::global() {
+            Ok(runtime) => spawn(runtime.shared(), what),
+            Err(_) => Err(TrySpawnError {
+                error: SpawnError::NoRuntime,
+                rejected: what,
+            }),
+        },
+    }
+}
+
+/// How a fiber is to be spawned.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Options<'scope> {
+    location: &'static Location<'static>,
+    name: Option<&'static str>,
+    floor: Option<Result<usize, ParseStackSizeError>>,
+    /// Bits of `traits`, but for those that the fields here stand for.
+    traits: u8,
+    scope: Option<&'scope Arc<ScopeState>>,
+}
+
+impl<'scope> Options<'scope> {
+    #[inline]
+    pub(crate) const fn new(location: &'static Location<'static>) -> Self {
+        Self {
+            location,
+            name: None,
+            floor: None,
+            traits: 0,
+            scope: None,
+        }
+    }
+
+    /// The least size of the stack, if that was a size.
+    #[inline]
+    pub(crate) const fn floor(mut self, floor: Result<usize, ParseStackSizeError>) -> Self {
+        self.floor = Some(floor);
+        self
+    }
+
+    pub(crate) const fn name(mut self, name: &'static str) -> Self {
+        self.name = Some(name);
+        self
+    }
+
+    #[inline]
+    pub(crate) const fn with(mut self, traits: u8) -> Self {
+        self.traits |= traits;
+        self
+    }
+
+    pub(crate) const fn scope(mut self, scope: &'scope Arc<ScopeState>) -> Self {
+        self.scope = Some(scope);
+        self
+    }
+
+    /// The floor as the header has it: 0 for none.
+    #[inline]
+    fn floor_bytes(&self) -> Result<u32, SpawnError> {
+        let bytes = match self.floor {
+            None => return Ok(0),
+            Some(Ok(bytes)) => bytes,
+            Some(Err(error)) => return Err(SpawnError::BadStackSize(error)),
+        };
+        let bytes_max = SizeClass::LARGEST.bytes();
+        match u32::try_from(bytes) {
+            Ok(floor) if bytes <= bytes_max => Ok(floor),
+            _ => Err(SpawnError::StackTooLarge { bytes, bytes_max }),
+        }
+    }
+}
+
+#[inline]
 pub(crate) fn future_on<F>(
     shared: &Shared,
+    options: Options<'_>,
     future: F,
 ) -> Result<JoinHandle<F::Output>, TrySpawnError<F>>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    place_or_box(shared, future, None).map(JoinHandle::new)
+    place_or_box(shared, options, future).map(JoinHandle::new)
+}
+
+/// Spawns a future that need not be `Send`, on the worker that calls this.
+pub(crate) fn local_at_hand<F>(
+    options: Options<'_>,
+    future: F,
+) -> Result<JoinHandle<F::Output>, TrySpawnError<F>>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    let Some(context) = context::current() else {
+        return Err(TrySpawnError {
+            error: SpawnError::NotOnWorker,
+            rejected: future,
+        });
+    };
+    let options = options.with(traits::PINNED | traits::LOCAL);
+    place_or_box(&context.shared, options, future).map(JoinHandle::new)
 }
 
 pub(crate) fn closure_on<F, T>(
     shared: &Shared,
-    size: impl IntoStackSize,
+    options: Options<'_>,
     closure: F,
 ) -> Result<JoinHandle<T>, TrySpawnError<F>>
 where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    let bytes_max = SizeClass::LARGEST.bytes();
-    let bytes = match size.into_stack_size() {
-        Ok(bytes) => bytes,
-        Err(error) => {
-            let error = SpawnError::BadStackSize(error);
-            return Err(TrySpawnError {
-                error,
-                rejected: closure,
-            });
+    place_or_box(
+        shared,
+        options.with(traits::CLOSURE),
+        ClosureFuture(Some(closure)),
+    )
+    .map(JoinHandle::new)
+    .map_err(|TrySpawnError { error, rejected }| {
+        let closure = rejected.0.expect("it has not been polled");
+        TrySpawnError {
+            error,
+            rejected: closure,
         }
-    };
-    let floor = match u32::try_from(bytes) {
-        Ok(floor) if bytes <= bytes_max => floor,
-        _ => {
-            let error = SpawnError::StackTooLarge { bytes, bytes_max };
-            return Err(TrySpawnError {
-                error,
-                rejected: closure,
-            });
-        }
-    };
-    place_or_box(shared, ClosureFuture(Some(closure)), Some(floor))
+    })
+}
+
+/// As [`future_on`], for a future that borrows.
+///
+/// # Safety
+///
+/// - What the future and its output borrow outlives the fiber: the caller waits until its scope
+///   has counted it out.
+pub(crate) unsafe fn scoped_future_on<F>(
+    shared: &Shared,
+    options: Options<'_>,
+    future: F,
+) -> Result<JoinHandle<F::Output>, SpawnError>
+where
+    F: Future + Send,
+    F::Output: Send,
+{
+    place_or_box(shared, options, future)
         .map(JoinHandle::new)
-        .map_err(|TrySpawnError { error, rejected }| {
-            let closure = rejected.0.expect("it has not been polled");
-            TrySpawnError {
-                error,
-                rejected: closure,
-            }
-        })
+        .map_err(|refused| refused.error)
+}
+
+/// As [`closure_on`], for a closure that borrows.
+///
+/// # Safety
+///
+/// - As for [`scoped_future_on`].
+pub(crate) unsafe fn scoped_closure_on<F, T>(
+    shared: &Shared,
+    options: Options<'_>,
+    closure: F,
+) -> Result<JoinHandle<T>, SpawnError>
+where
+    F: FnOnce() -> T + Send,
+    T: Send,
+{
+    place_or_box(
+        shared,
+        options.with(traits::CLOSURE),
+        ClosureFuture(Some(closure)),
+    )
+    .map(JoinHandle::new)
+    .map_err(|refused| refused.error)
+}
+
+/// The functions for a future, and the class of its cell.
+#[derive(Clone, Copy)]
+struct Plan {
+    class: CellClass,
+    vtable: &'static VTable,
 }
 
 #[inline]
-fn place_or_box<F>(
+fn place_or_box<F: Future>(
     shared: &Shared,
+    options: Options<'_>,
     future: F,
-    floor: Option<u32>,
-) -> Result<FiberRef, TrySpawnError<F>>
-where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
-{
+) -> Result<FiberRef, TrySpawnError<F>> {
     if let Some(class) = const { body::class_of::<F>() } {
         let plan = Plan {
             class,
             vtable: body::vtable_of::<F>(),
-            floor,
         };
-        return place(shared, plan, future);
+        return place(shared, plan, options, future);
     }
     let class = const { body::class_of::<Escaped<F>>() };
     let class = class.expect("two pointers fit into every cell");
     let plan = Plan {
         class,
         vtable: body::vtable_of_escaped::<F>(),
-        floor,
     };
-    match place(shared, plan, Escaped(Box::pin(future))) {
+    match place(shared, plan, options, Escaped(Box::pin(future))) {
         Ok(fiber) => {
             match context::current_of(shared) {
                 Some(context) => context.counters().heap_escaped(),
@@ -250,8 +431,17 @@ where
 
 /// Builds the fiber in a cell of the class, and puts it into a queue.
 #[inline]
-fn place<F: Future>(shared: &Shared, plan: Plan, future: F) -> Result<FiberRef, TrySpawnError<F>> {
+fn place<F: Future>(
+    shared: &Shared,
+    plan: Plan,
+    options: Options<'_>,
+    future: F,
+) -> Result<FiberRef, TrySpawnError<F>> {
     let refused = |error, rejected| Err(TrySpawnError { error, rejected });
+    let floor = match options.floor_bytes() {
+        Ok(floor) => floor,
+        Err(error) => return refused(error, future),
+    };
     let context = context::current_of(shared);
     // A worker's own need not be counted: the fiber that spawns is one that the shutdown waits for.
     let spawning = match context {
@@ -270,19 +460,75 @@ fn place<F: Future>(shared: &Shared, plan: Plan, future: F) -> Result<FiberRef, 
         Err(error) => return refused(refusal(shared, &error), future),
     };
     let cell = shared.cell(index.raw()).expect("a cell of this pool");
-    let generation = fill(cell, plan, future, shared.generation_min);
+    let header = cell.header();
+    header.vtable.set(Some(plan.vtable));
+    header.floor.set(floor);
+    header.set_location(options.location);
+    let mut traits = options.traits;
+    if floor != 0 {
+        traits |= traits::FLOOR;
+    }
+    if options.name.is_some() || options.scope.is_some() {
+        traits |= set_extras(shared, index, &options);
+    }
+    header.set_traits(traits);
+    let home = if traits & traits::PINNED == 0 {
+        0
+    } else {
+        1 + home_of(shared, context).raw()
+    };
+    header.home.store(home, Ordering::Relaxed);
+    // SAFETY: the cell was just taken from the pool, and is of the class that the future needs.
+    unsafe { body::write_future(cell, future) };
+    let generation = header.state.begin(shared.generation_min);
     match context {
         Some(context) => {
             context.counters().spawned();
-            context.worker.push(task_of(index));
+            if home == 0 {
+                context.worker.push(task_of(index));
+            } else {
+                context.worker.push_pinned(task_of(index));
+            }
         }
         None => {
             shared.outside_counters().spawned_outside();
-            shared.mesh.inject(task_of(index));
+            match home.checked_sub(1) {
+                None => shared.mesh.inject(task_of(index)),
+                Some(home) => {
+                    let home = WorkerId::from_raw(home);
+                    shared.mesh.inject_pinned(home, task_of(index));
+                }
+            }
         }
     }
     drop(spawning);
     Ok(FiberRef::new(shared.number(), index, generation))
+}
+
+/// The worker of a fiber that has one from the start.
+#[cold]
+fn home_of(shared: &Shared, context: Option<&WorkerContext>) -> WorkerId {
+    match context {
+        Some(context) => context.worker.id(),
+        None => shared.next_home(),
+    }
+}
+
+/// Notes what few fibers have. Returns the bits that say so.
+#[cold]
+fn set_extras(shared: &Shared, index: CellIndex, options: &Options<'_>) -> u8 {
+    let extra = shared.extras.get_or_make(index);
+    let mut traits = 0;
+    if let Some(name) = options.name {
+        extra.set_name(name);
+        traits |= traits::NAMED;
+    }
+    if let Some(scope) = options.scope {
+        // SAFETY: the cell was just taken from the pool.
+        unsafe { extra.set_scope(Arc::clone(scope)) };
+        traits |= traits::SCOPED;
+    }
+    traits
 }
 
 #[cold]
@@ -290,19 +536,6 @@ fn refusal(shared: &Shared, _error: &ArenaError) -> SpawnError {
     SpawnError::Exhausted {
         capacity: shared.cells.capacity_per_class(),
     }
-}
-
-/// Makes a free cell a fiber. Returns its generation.
-#[inline]
-fn fill<F: Future>(cell: Cell, plan: Plan, future: F, generation_min: u32) -> u32 {
-    let header = cell.header();
-    header.vtable.set(Some(plan.vtable));
-    header.home.store(0, Ordering::Relaxed);
-    header.is_closure.set(plan.floor.is_some());
-    header.floor.set(plan.floor.unwrap_or(0));
-    // SAFETY: the cell was just taken from the pool, and is of the class that the future needs.
-    unsafe { body::write_future(cell, future) };
-    header.state.begin(generation_min)
 }
 
 /// A closure as a future: its one poll runs it to the end.
@@ -321,6 +554,7 @@ impl<F: FnOnce() -> T, T> Future for ClosureFuture<F> {
 }
 
 /// A future too large for a cell, or too strictly aligned, on the heap with its output.
+#[repr(transparent)]
 pub(crate) struct Escaped<F>(Pin<Box<F>>);
 
 impl<F: Future> Future for Escaped<F> {

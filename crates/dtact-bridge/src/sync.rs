@@ -15,7 +15,8 @@ pub(crate) use std::{
     sync::{
         Arc, Mutex, MutexGuard, OnceLock,
         atomic::{
-            AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering, fence,
+            AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize,
+            Ordering, fence,
         },
     },
     thread::{

@@ -7,17 +7,15 @@ use core::{
 };
 use std::panic::resume_unwind;
 
-use dtact_mesh::Replacement;
-
 use crate::{
-    block_on::{self, Unpark},
+    block_on::{self, Loop},
+    blocking,
     fiber_ref::FiberRef,
     sync::{Arc, panicking},
     waker,
     worker::{
         context::{self, WorkerContext},
         suspension::{self, Reason, Resumed},
-        thread,
     },
 };
 
@@ -45,9 +43,11 @@ const CAN_UNWIND: bool = cfg!(panic = "unwind");
 /// - in a fiber of a runtime with [`enable_stackful`](crate::Builder::enable_stackful): the fiber.
 ///   It keeps its stack, the worker goes on with others on another, and the fiber goes on on the
 ///   same thread;
-/// - in a fiber otherwise, or while the thread is panicking, or where no stack is left: the
-///   thread. Another thread of the runtime takes over its queue meanwhile;
+/// - in a fiber otherwise, or while the thread is panicking, or in [`no_suspend`], or where no
+///   stack is left: the thread. Another thread of the runtime takes over its queue meanwhile;
 /// - outside of a fiber: the thread.
+///
+/// [`no_suspend`]: crate::no_suspend()
 ///
 /// # Cancellation
 ///
@@ -70,6 +70,7 @@ const CAN_UNWIND: bool = cfg!(panic = "unwind");
 /// assert_eq!(wait(handle)?, 55);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[cfg_attr(debug_assertions, track_caller)]
 pub fn wait<F: IntoFuture>(future: F) -> F::Output {
     let future = pin!(future.into_future());
     match context::current() {
@@ -92,6 +93,7 @@ pub fn wait<F: IntoFuture>(future: F) -> F::Output {
 /// ```
 pub trait WaitExt: IntoFuture + Sized {
     /// Drives this future to its end: [`wait`](crate::wait()) as a method.
+    #[cfg_attr(debug_assertions, track_caller)]
     fn wait(self) -> Self::Output {
         wait(self)
     }
@@ -99,6 +101,7 @@ pub trait WaitExt: IntoFuture + Sized {
 
 impl<F: IntoFuture> WaitExt for F {}
 
+#[cfg_attr(debug_assertions, track_caller)]
 fn wait_in_fiber<F: Future>(
     context: &WorkerContext,
     fiber: FiberRef,
@@ -119,6 +122,10 @@ fn wait_in_fiber<F: Future>(
         } else {
             Reason::Wait
         };
+        #[cfg(debug_assertions)]
+        if crate::no_suspend::is_in_initialiser(core::panic::Location::caller()) {
+            return wait_blocking(context, fiber, future);
+        }
         match suspension::suspend(context, fiber, reason) {
             Resumed::Woken => {}
             Resumed::Cancelled if CAN_UNWIND => resume_unwind(Box::new(Cancelled)),
@@ -131,66 +138,115 @@ fn wait_in_fiber<F: Future>(
     }
 }
 
+/// As [`wait`], where the caller may not be unwound: a cancellation is told by one call of
+/// `on_cancel`, and the wait goes on. Returns whether there was one.
+pub(crate) fn wait_regardless<F: Future<Output = ()>>(
+    future: F,
+    mut on_cancel: impl FnMut(),
+) -> bool {
+    let mut future = pin!(future);
+    let running = context::current().and_then(|context| Some((context, context.fiber.get()?)));
+    let Some((context, fiber)) = running else {
+        block_on::park_until(future);
+        return false;
+    };
+    let mut is_cancelled = false;
+    let mut look = || {
+        if !is_cancelled && suspension::is_cancelled(context, fiber) {
+            is_cancelled = true;
+            on_cancel();
+        }
+    };
+    if context.can_suspend() {
+        let waker = waker::of(fiber);
+        let mut cx = Context::from_waker(&waker);
+        while future.as_mut().poll(&mut cx).is_pending() {
+            look();
+            if suspension::suspend(context, fiber, Reason::Regardless) == Resumed::NoStack {
+                block(context, fiber, future, |_| look());
+                break;
+            }
+        }
+    } else {
+        block(context, fiber, future, |_| look());
+    }
+    is_cancelled
+}
+
+/// Unwinds the fiber that runs this if it is cancelled, as [`wait`] would.
+pub(crate) fn unwind_if_cancelled() {
+    let running = context::current().and_then(|context| Some((context, context.fiber.get()?)));
+    if let Some((context, fiber)) = running {
+        unwind_if(context, fiber);
+    }
+}
+
+fn unwind_if(context: &WorkerContext, fiber: FiberRef) {
+    let may_unwind = CAN_UNWIND && !context.is_ending() && !panicking();
+    if may_unwind && suspension::is_cancelled(context, fiber) {
+        resume_unwind(Box::new(Cancelled));
+    }
+}
+
 /// Blocks the worker's thread; another takes over.
 #[cold]
 fn wait_blocking<F: Future>(
     context: &WorkerContext,
     fiber: FiberRef,
-    mut future: Pin<&mut F>,
+    future: Pin<&mut F>,
 ) -> F::Output {
-    block_on::with_unpark(|unpark, waker| {
-        let mut cx = Context::from_waker(waker);
-        let mut blocked = None;
-        loop {
-            if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
-                return output;
+    block(context, fiber, future, |context| unwind_if(context, fiber))
+}
+
+/// Blocks the worker's thread until the future is ready. `look` is called before each sleep, when
+/// a cancellation finds the thread. Nothing that the future does is suspended meanwhile: what is
+/// blocked here is this thread.
+fn block<F: Future>(
+    context: &WorkerContext,
+    fiber: FiberRef,
+    mut future: Pin<&mut F>,
+    mut look: impl FnMut(&WorkerContext),
+) -> F::Output {
+    context.in_no_suspend(|| {
+        block_on::with_loop(|own, waker| {
+            let mut cx = Context::from_waker(waker);
+            let mut blocked = None;
+            loop {
+                if let Poll::Ready(output) = own.poll(future.as_mut(), &mut cx) {
+                    return output;
+                }
+                let blocked = blocked.get_or_insert_with(|| Blocked::new(context, fiber, own));
+                look(context);
+                blocked.park();
             }
-            let blocked = blocked.get_or_insert_with(|| Blocked::new(context, fiber, unpark));
-            if CAN_UNWIND && !context.is_ending() && blocked.is_cancelled() && !panicking() {
-                resume_unwind(Box::new(Cancelled));
-            }
-            blocked.park();
-        }
+        })
     })
 }
 
 /// A fiber that blocks its thread. While it exists, a cancellation finds the thread.
 struct Blocked<'wait> {
     context: &'wait WorkerContext,
-    fiber: FiberRef,
-    unpark: &'wait Arc<Unpark>,
+    own: &'wait Loop,
 }
 
 impl<'wait> Blocked<'wait> {
-    fn new(context: &'wait WorkerContext, fiber: FiberRef, unpark: &'wait Arc<Unpark>) -> Self {
+    fn new(context: &'wait WorkerContext, fiber: FiberRef, own: &'wait Loop) -> Self {
         context.counters().blocked();
-        context.shared.add_blocked(fiber, Arc::clone(unpark));
-        Self {
-            context,
-            fiber,
-            unpark,
-        }
-    }
-
-    fn is_cancelled(&self) -> bool {
-        suspension::is_cancelled(self.context, self.fiber)
+        context.shared.add_blocked(fiber, Arc::clone(&own.unpark));
+        Self { context, own }
     }
 
     fn park(&self) {
-        let worker = &self.context.worker;
-        if let Replacement::Start(id) = worker.begin_blocking() {
-            // Where no thread is to be had there is no replacement; this fiber waits all the same.
-            if thread::start(&self.context.shared, id).is_err() {
-                self.context.shared.mesh.abandon_start(id);
-            }
-        }
-        self.unpark.parker.park();
-        worker.end_blocking();
+        blocking::begin(self.context);
+        self.own.park();
+        self.context.worker.end_blocking();
+        // As a worker again: what is woken goes into a queue that is served.
+        self.own.wake_due();
     }
 }
 
 impl Drop for Blocked<'_> {
     fn drop(&mut self) {
-        self.context.shared.remove_blocked(self.unpark);
+        self.context.shared.remove_blocked(&self.own.unpark);
     }
 }

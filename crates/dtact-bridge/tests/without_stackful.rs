@@ -10,10 +10,14 @@ use std::{
     },
     task::{Poll, Waker},
     thread,
+    time::Duration,
 };
 
 use dtact_bridge::{
-    Builder, IntoStackSize as _, Runtime, SpawnError, WaitExt as _, spawn, wait, yield_now,
+    Builder, IntoStackSize as _, Runtime, SpawnError, WaitExt as _, blocking, scope, spawn,
+    spawn_local, spawn_with,
+    time::{VirtualClock, sleep, timeout},
+    wait, yield_now,
 };
 
 fn runtime(workers: usize) -> Runtime {
@@ -170,4 +174,83 @@ fn a_full_pool_refuses_and_gives_back() {
         2
     );
     assert!("64Q".into_stack_size().is_err());
+}
+
+#[test]
+fn local_and_scoped_fibers_blocked_code_and_fiber_locals_work() {
+    dtact_bridge::fiber_local! {
+        static NUMBERS: std::cell::RefCell<Vec<u32>> = std::cell::RefCell::new(Vec::new());
+    }
+    let runtime = runtime(2);
+    let sum = runtime.spawn(async {
+        let text = String::from("lent");
+        let lent = scope(|scope| {
+            let first = scope.spawn(async { text.len() });
+            let second = scope.spawn_fn("64K", || {
+                wait(yield_now());
+                text.len()
+            });
+            first.wait().expect("it ends") + second.wait().expect("it ends")
+        });
+        let local = spawn_local(async {
+            let shared = std::rc::Rc::new(1);
+            yield_now().await;
+            std::rc::Rc::try_unwrap(shared).expect("it is the only one")
+        });
+        NUMBERS.with(|numbers| numbers.borrow_mut().push(local.id().map_or(0, |_| 1)));
+        let local = local.await.expect("it ends");
+        let blocked = blocking(|| wait(spawn(async { 2 }))).expect("it ends");
+        lent + local + blocked + NUMBERS.with(|numbers| numbers.borrow().len())
+    });
+    let id = sum.id().expect("it was spawned");
+    let waiter = runtime.spawn(id.ended());
+    assert_eq!(sum.wait().expect("it ends"), 12);
+    waiter.wait().expect("it ends");
+    let named = spawn_with().name("a name");
+    let named = runtime.block_on(async { Some(named.spawn(pending::<()>())) });
+    let named = named.expect("it is");
+    assert!(runtime.dump().to_string().contains("a name"));
+    named.abort();
+    assert!(named.wait().is_err());
+}
+
+#[test]
+fn sleeps_end_and_are_cancelled_on_any_thread() {
+    let runtime = runtime(2);
+    let span = Duration::from_millis(2);
+    let fibers: Vec<_> = (0..6)
+        .map(|index| match index % 3 {
+            0 => runtime.spawn(async move { sleep(span).await }),
+            1 => runtime.spawn_with_stack("64K", move || wait(sleep(span))),
+            _ => runtime.spawn(async move {
+                let mut far = sleep(Duration::from_secs(1_000));
+                poll_fn(|cx| {
+                    assert!(Pin::new(&mut far).poll(cx).is_pending());
+                    Poll::Ready(())
+                })
+                .await;
+                spawn(async move { drop(far) }).await.expect("it ends");
+            }),
+        })
+        .collect();
+    runtime.block_on(async { sleep(span).await });
+    assert!(timeout(span, pending::<()>()).wait().is_err());
+    for fiber in fibers {
+        fiber.wait().expect("it ends");
+    }
+    let clock = VirtualClock::new();
+    let other = Builder::new()
+        .workers(1)
+        .fibers(64)
+        .stacks(16)
+        .stack("64K")
+        .clock(&clock);
+    let other = other.build().expect("it starts");
+    let hour = Duration::from_hours(1);
+    let sleeper = other.spawn(async move { sleep(hour).await });
+    while clock.sleeping() == 0 {
+        thread::yield_now();
+    }
+    clock.advance(hour);
+    sleeper.wait().expect("it ends");
 }

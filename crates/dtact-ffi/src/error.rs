@@ -47,6 +47,7 @@ impl Error {
             Self::Spawn(error) | Self::Join(JoinError::NotSpawned(error)) => of_spawn(*error),
             Self::Shutdown(_) => DtactStatus::TimedOut,
             Self::Join(JoinError::Cancelled) => DtactStatus::FiberCancelled,
+            Self::Join(JoinError::Deadlock) => DtactStatus::NotAllowed,
             Self::Join(_) | Self::Panicked(_) => DtactStatus::Panicked,
             Self::StaleHandle(_) => DtactStatus::StaleHandle,
             Self::Busy(_) => DtactStatus::Busy,

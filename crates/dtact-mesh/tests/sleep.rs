@@ -9,7 +9,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
     },
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use dtact_mesh::Parker;
@@ -174,6 +174,59 @@ fn sleepers_take_no_time_and_are_not_woken() {
     thread::sleep(Duration::from_secs(1));
     assert_eq!(costs("sleeper-"), before);
     assert_eq!(parked(&mesh), 4);
+    mesh.close();
+    join_all(threads);
+}
+
+#[test]
+fn a_deadline_ends_a_sleep_and_not_before() {
+    let mesh = mesh(1, 1, 1);
+    let worker = mesh.worker(id(0)).expect("nobody has claimed it");
+    for millis in [0, 1, 5, 20] {
+        let deadline = Instant::now() + Duration::from_millis(millis);
+        assert_eq!(worker.next(), None);
+        assert_eq!(worker.park_until(deadline), dtact_mesh::Parked::Work);
+        assert!(Instant::now() >= deadline, "it slept less than {millis} ms");
+    }
+    // Work and the end of the mesh are stronger.
+    let far = Instant::now() + Duration::from_hours(1);
+    mesh.inject(task(0));
+    assert_eq!(worker.park_until(far), dtact_mesh::Parked::Work);
+    assert_eq!(worker.next(), Some(task(0)));
+    mesh.close();
+    assert_eq!(worker.park_until(far), dtact_mesh::Parked::Closed);
+}
+
+/// Sleepers whose deadlines come all the time, while tasks come from outside: none is lost.
+#[test]
+fn no_task_is_lost_between_a_deadline_and_a_claim() {
+    let tasks = if cfg!(miri) { 20 } else { 5_000 };
+    let mesh = mesh(2, 2, tasks);
+    let ledger = Ledger::new(tasks);
+    let threads: Vec<_> = (0..2)
+        .map(|at| {
+            let (mesh, ledger) = (Arc::clone(&mesh), Arc::clone(&ledger));
+            thread::spawn(move || {
+                let worker = mesh.worker(id(at)).expect("nobody has claimed it");
+                loop {
+                    while let Some(task) = worker.next() {
+                        ledger.run(task);
+                    }
+                    let deadline = Instant::now() + Duration::from_micros(30);
+                    if worker.park_until(deadline) == dtact_mesh::Parked::Closed {
+                        return;
+                    }
+                }
+            })
+        })
+        .collect();
+    for raw in 0..tasks {
+        mesh.inject(task(raw));
+        if raw % 16 == 0 {
+            thread::yield_now();
+        }
+    }
+    wait_until("all have run", || ledger.total() == tasks);
     mesh.close();
     join_all(threads);
 }

@@ -4,8 +4,15 @@
 //!
 //! | to do this | use |
 //! | --- | --- |
-//! | run a future beside others | [`spawn`] |
+//! | run a future beside others | [`spawn()`] |
 //! | run plain code that may wait at any depth | [`spawn_with_stack`] |
+//! | say more: a name, a stack, a switcher | [`spawn_with`] |
+//! | have an `async fn` say that itself | [`task`](macro@task) |
+//! | run a future that is not `Send` | [`spawn_local`] |
+//! | spawn fibers that borrow | [`scope()`] |
+//! | run code that blocks its thread | [`blocking()`], [`spawn_blocking`] |
+//! | sleep, wait no longer than so long, tick | [`time`] |
+//! | keep a value for each fiber | [`fiber_local!`] |
 //! | wait for a future from plain code | [`wait()`], or [`.wait()`](WaitExt::wait) on it |
 //! | let others run | [`yield_now`] |
 //! | configure the process's runtime | [`dtact_init`](macro@dtact_init) on `main` |
@@ -22,15 +29,27 @@
 
 /// Another name of [`WaitExt`].
 pub use dtact_bridge::WaitExt as DtactWaitExt;
+pub use dtact_bridge::time;
 /// Another name of [`wait()`].
 pub use dtact_bridge::wait as dtact_wait;
 pub use dtact_bridge::{
-    ArenaError, BuildError, Builder, Dump, FiberDump, FiberStatus, InitError, IntoStackSize,
-    JoinError, JoinHandle, MeshError, Metrics, ParseStackSizeError, Runtime, ShutdownError,
-    SpawnError, TrySpawnError, WaitExt, YieldNow, is_cancellation, spawn, spawn_with_stack,
-    try_spawn, wait, yield_now,
+    ArenaError, BuildError, Builder, ContextSwitcher, CrossThreadFloat, CrossThreadNoFloat, Dump,
+    Ended, FiberDump, FiberId, FiberLocal, FiberStatus, InitError, IntoStackSize, JoinError,
+    JoinHandle, MeshError, Metrics, ParseStackSizeError, Runtime, SameThreadFloat,
+    SameThreadNoFloat, Scope, ScopedJoinHandle, ShutdownError, SpawnBuilder, SpawnError,
+    TaskFuture, TaskMetadata, TrySpawnError, WaitExt, YieldNow, blocking, fiber_local,
+    is_cancellation, no_suspend, scope, spawn, spawn_blocking, spawn_local, spawn_with,
+    spawn_with_stack, try_spawn, try_spawn_local, wait, yield_now,
 };
-pub use dtact_macros::dtact_init;
+pub use dtact_macros::{dtact_init, task};
+
+/// Spawns a future: [`spawn()`] as a macro, for programs that have it from earlier versions.
+#[macro_export]
+macro_rules! spawn {
+    ($future:expr $(,)?) => {
+        $crate::spawn($future)
+    };
+}
 
 #[doc(hidden)]
 pub mod __private;

@@ -13,10 +13,15 @@ use std::{
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     task::Poll,
+    time::Duration,
 };
 
 use common::{bounded, stackful};
-use dtact::{spawn, spawn_with_stack, wait, yield_now};
+use dtact::{
+    spawn, spawn_with, spawn_with_stack,
+    time::{sleep, timeout},
+    wait, yield_now,
+};
 
 /// The system's allocator, counting what workers do while it is told to.
 struct Counting;
@@ -85,6 +90,12 @@ async fn work(rounds: usize) {
         second.await.unwrap();
         assert_eq!(third.await.unwrap(), round);
         drop(spawn(async {}));
+        drop(spawn_with().name("named").spawn(async {}));
+        let nap = Duration::from_nanos(1);
+        if round % 100 == 0 {
+            sleep(Duration::from_micros(1)).await;
+            assert!(timeout(Duration::from_secs(9), sleep(nap)).await.is_ok());
+        }
     }
 }
 

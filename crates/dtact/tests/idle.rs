@@ -7,7 +7,7 @@ mod common;
 use std::{fs, sync::mpsc, time::Duration};
 
 use common::{WORKERS, bounded, stackful};
-use dtact::wait;
+use dtact::{time::sleep, wait};
 
 /// For each thread of the process whose name begins as a worker's: its clock ticks and how often
 /// it was switched in, by its own will or not.
@@ -58,6 +58,8 @@ fn three_idle_seconds_take_no_time_and_wake_no_thread() {
                 runtime.spawn(async {}).wait().unwrap();
             }
             drop(runtime.spawn(std::future::pending::<()>()));
+            // One timer far ahead is one sleep in the kernel, not several.
+            drop(runtime.spawn(async { sleep(Duration::from_hours(1)).await }));
             drop(runtime.spawn_with_stack("64K", || wait(std::future::pending::<()>())));
         }
         let (_keep, never) = mpsc::channel::<()>();

@@ -31,6 +31,10 @@ union Body<F: Future> {
 /// [bridge.S1], but for `take` and `drop_outcome`, which the owner of the outcome does
 /// [bridge.S2].
 pub(crate) struct VTable {
+    /// The size of the future, in bytes.
+    pub(crate) size: usize,
+    /// It lies on the heap; the body has its address.
+    is_escaped: bool,
     /// Polls the future. `true`: it has ended, has been dropped, and the outcome is in place.
     pub(crate) poll: unsafe fn(Cell, &mut Context<'_>) -> bool,
     /// Drops the future of a fiber that shall not be polled again; the outcome is in place.
@@ -39,6 +43,23 @@ pub(crate) struct VTable {
     pub(crate) take: unsafe fn(Cell, *mut ()),
     /// Drops the outcome.
     pub(crate) drop_outcome: unsafe fn(Cell),
+}
+
+impl VTable {
+    /// Where the future lies.
+    ///
+    /// # Safety
+    ///
+    /// - The body of the cell, which is of this kind, holds its future, and the caller is its code
+    ///   or holds the fiber [bridge.S1].
+    pub(crate) unsafe fn place_of_future(&self, cell: Cell) -> *const () {
+        let body = cell.body().cast::<()>();
+        if !self.is_escaped {
+            return body.as_ptr();
+        }
+        // SAFETY: an `Escaped` is transparent, and so is the `Pin` in it: the address of a box.
+        unsafe { body.cast::<*const ()>().read() }
+    }
 }
 
 /// The cell class in which a future of this type lives, or `None` where it has to be boxed.
@@ -53,6 +74,8 @@ pub(crate) const fn class_of<F: Future>() -> Option<CellClass> {
 pub(crate) const fn vtable_of<F: Future>() -> &'static VTable {
     const {
         &VTable {
+            size: size_of::<F>(),
+            is_escaped: false,
             poll: poll::<F>,
             cancel: cancel::<F>,
             take: take::<F>,
@@ -65,6 +88,8 @@ pub(crate) const fn vtable_of<F: Future>() -> &'static VTable {
 pub(crate) const fn vtable_of_escaped<F: Future>() -> &'static VTable {
     const {
         &VTable {
+            size: size_of::<F>(),
+            is_escaped: true,
             poll: poll::<Escaped<F>>,
             cancel: cancel::<Escaped<F>>,
             take: take_escaped::<F>,

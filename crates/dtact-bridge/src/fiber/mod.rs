@@ -9,10 +9,14 @@
 //!  ├─ 40  link        u32      the next task of the same queue         the mesh
 //!  ├─ 44  home        u16      1 + the worker it is pinned to, or 0      holder
 //!  ├─ 46  outcome     u8       how it ended                        [bridge.S2]
-//!  ├─ 47  is_closure  u8       does it run a closure?            fixed by spawn
+//!  ├─ 47  traits      u8       what kind of fiber it is: `traits`        holder
 //!  ├─ 48  floor       u32      the least stack for it, in bytes  fixed by spawn
+//!  ├─ 56  location    8 bytes  where it was spawned              fixed by spawn
 //!  └─ 64  body: the future, later its outcome, in place
 //! ```
+//!
+//! What few fibers have (a name, fiber-local values, a scope) lies in a table beside the cells:
+//! `extras`. A bit of `traits` says whether there is anything to look for.
 //!
 //! A future is built in the body, pinned there, dropped there exactly once, and its outcome takes
 //! its place. Moving a fiber to another worker moves the index of its cell and nothing else.
@@ -20,17 +24,22 @@
 #![allow(unsafe_code, reason = "reads and writes cells through pointers")]
 
 pub(crate) mod body;
+pub(crate) mod extras;
+pub(crate) mod id;
+pub(crate) mod local;
 pub(crate) mod state;
+pub(crate) mod traits;
 
 use core::{
     cell::{Cell as StdCell, UnsafeCell},
     mem::{MaybeUninit, offset_of},
-    ptr::NonNull,
+    panic::Location,
+    ptr::{self, NonNull},
     task::Waker,
 };
 
 use crate::{
-    sync::{AtomicU8, AtomicU16},
+    sync::{AtomicPtr, AtomicU8, AtomicU16, Ordering},
     worker::suspension::Suspension,
 };
 use body::VTable;
@@ -46,8 +55,46 @@ pub(crate) struct Header {
     pub(crate) link: dtact_mesh::Link,
     pub(crate) home: AtomicU16,
     pub(crate) outcome: AtomicU8,
-    pub(crate) is_closure: StdCell<bool>,
+    traits: AtomicU8,
     pub(crate) floor: StdCell<u32>,
+    location: AtomicPtr<Location<'static>>,
+}
+
+impl Header {
+    /// What kind of fiber it is: bits of [`traits`].
+    #[inline]
+    pub(crate) fn traits(&self) -> u8 {
+        // Relaxed: others than the holder look at it for people, and check the generation after.
+        self.traits.load(Ordering::Relaxed)
+    }
+
+    /// The same for others than the holder, who look at what a bit says is there.
+    pub(crate) fn traits_with_what_they_announce(&self) -> u8 {
+        // Acquire: pairs with the store in `set_traits`.
+        self.traits.load(Ordering::Acquire)
+    }
+
+    /// For the holder [bridge.S1], or while the cell is being filled.
+    #[inline]
+    pub(crate) fn set_traits(&self, traits: u8) {
+        // Release: see `extras`.
+        self.traits.store(traits, Ordering::Release);
+    }
+
+    /// Notes where the fiber is spawned. While the cell is being filled.
+    #[inline]
+    pub(crate) fn set_location(&self, location: &'static Location<'static>) {
+        // Release: see `extras`.
+        self.location
+            .store(ptr::from_ref(location).cast_mut(), Ordering::Release);
+    }
+
+    /// Where the fiber of this cell was spawned; for people.
+    pub(crate) fn location(&self) -> Option<&'static Location<'static>> {
+        let location = self.location.load(Ordering::Relaxed);
+        // SAFETY: null, or a location that lives for ever, by `set_location`.
+        unsafe { location.as_ref() }
+    }
 }
 
 const _: () = assert!(size_of::<Header>() == BODY_OFFSET);
@@ -133,7 +180,7 @@ impl Cell {
 
     /// How the fiber ended. For whoever owns the outcome [bridge.S2].
     pub(crate) fn outcome(self) -> Outcome {
-        match self.header().outcome.load(crate::sync::Ordering::Relaxed) {
+        match self.header().outcome.load(Ordering::Relaxed) {
             1 => Outcome::Value,
             2 => Outcome::Panic,
             _ => Outcome::Cancelled,
@@ -144,6 +191,6 @@ impl Cell {
     pub(crate) fn set_outcome(self, outcome: Outcome) {
         self.header()
             .outcome
-            .store(outcome as u8, crate::sync::Ordering::Relaxed);
+            .store(outcome as u8, Ordering::Relaxed);
     }
 }

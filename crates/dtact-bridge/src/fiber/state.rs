@@ -1,10 +1,10 @@
 //! The state word of a fiber: who may touch its cell, and who owes it what.
 //!
 //! ```text
-//!  63                    32 31          9 8 7 6 5 4 3 2 1 0
-//! ┌────────────────────────┬─────────────┬─┬─┬─┬─┬─┬─┬─┬─┬─┐
-//! │       generation       │   unused    │O│L│T│W│H│C│D│N│o│
-//! └────────────────────────┴─────────────┴─┴─┴─┴─┴─┴─┴─┴─┴─┘
+//!  63                    32 31        10 9 8 7 6 5 4 3 2 1 0
+//! ┌────────────────────────┬───────────┬─┬─┬─┬─┬─┬─┬─┬─┬─┬─┐
+//! │       generation       │  unused   │K│O│L│T│W│H│C│D│N│o│
+//! └────────────────────────┴───────────┴─┴─┴─┴─┴─┴─┴─┴─┴─┴─┘
 //!   o OWNED       in one queue, or in the hands of one worker
 //!   N NOTIFIED    woken while OWNED: it must be polled once more
 //!   D DONE        ended; the outcome lies in the cell until the handle takes it
@@ -14,6 +14,7 @@
 //!   T TAKING      the fiber has ended and is moving the waker out of the join slot
 //!   L LIVE        the cell holds a fiber; clear in a free cell
 //!   O ORPHAN      the runtime has ended; the handle frees what is left
+//!   K KNOWN       somebody may know it by its id, and wait for its end
 //! ```
 //!
 //! # States
@@ -73,6 +74,7 @@ const JOIN_WAKER: u64 = 1 << 5;
 const TAKING: u64 = 1 << 6;
 const LIVE: u64 = 1 << 7;
 const ORPHAN: u64 = 1 << 8;
+const KNOWN: u64 = 1 << 9;
 
 const GENERATION_SHIFT: u32 = 32;
 
@@ -115,6 +117,33 @@ pub(crate) enum Finish {
     Joinable,
     /// The caller takes the waker from the join slot, then calls `finish_taking`.
     TakeWaker,
+}
+
+/// How a fiber ended, as far as its state knows.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ended {
+    pub(crate) finish: Finish,
+    /// The word as it was.
+    word: u64,
+}
+
+impl Ended {
+    #[inline]
+    const fn new(finish: Finish, word: u64) -> Self {
+        Self { finish, word }
+    }
+
+    /// Others may know it by its id: those who wait for its end have to be woken.
+    #[inline]
+    pub(crate) const fn is_known(self) -> bool {
+        self.word & KNOWN != 0
+    }
+
+    /// Its generation; the cell may be another's by now.
+    pub(crate) const fn generation(self) -> u32 {
+        generation_of(self.word)
+    }
 }
 
 /// What dropping a handle leaves the caller to do.
@@ -200,9 +229,20 @@ impl State {
     /// Gives the fiber up, unless it was woken or cancelled since its poll began.
     #[inline]
     pub(crate) fn park(&self) -> Park {
+        self.park_unless(CANCEL)
+    }
+
+    /// As `park`, for code that has to wait although the fiber is cancelled: only a wake that
+    /// came meanwhile keeps it from parking.
+    pub(crate) fn park_regardless(&self) -> Park {
+        self.park_unless(0)
+    }
+
+    #[inline]
+    fn park_unless(&self, bits: u64) -> Park {
         let mut word = self.0.load(Ordering::Relaxed);
         loop {
-            if word & CANCEL != 0 {
+            if word & bits != 0 {
                 return Park::Cancelled;
             }
             if word & NOTIFIED != 0 {
@@ -258,11 +298,12 @@ impl State {
 
     /// Ends the fiber: its outcome has been written. For its holder.
     #[inline]
-    pub(crate) fn finish(&self) -> Finish {
+    pub(crate) fn finish(&self) -> Ended {
         let mut word = self.0.load(Ordering::Acquire);
         loop {
             let (next, outcome) = if word & HANDLE == 0 {
-                return Finish::Detached;
+                // KNOWN was set through the handle, before that went, or by the fiber itself.
+                return Ended::new(Finish::Detached, word);
             } else if word & JOIN_WAKER != 0 {
                 ((word & !JOIN_WAKER) | TAKING, Finish::TakeWaker)
             } else {
@@ -272,28 +313,35 @@ impl State {
                 .0
                 .compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Acquire)
             {
-                Ok(_) => return outcome,
+                Ok(_) => return Ended::new(outcome, word),
                 Err(now) => word = now,
             }
         }
     }
 
     /// The second step of `finish` after [`Finish::TakeWaker`].
-    pub(crate) fn finish_taking(&self) -> Finish {
+    pub(crate) fn finish_taking(&self) -> Ended {
         let mut word = self.0.load(Ordering::Acquire);
         loop {
             if word & HANDLE == 0 {
-                return Finish::Detached;
+                return Ended::new(Finish::Detached, word);
             }
             let next = (word & !(OWNED | TAKING)) | DONE;
             match self
                 .0
                 .compare_exchange_weak(word, next, Ordering::AcqRel, Ordering::Acquire)
             {
-                Ok(_) => return Finish::Joinable,
+                Ok(_) => return Ended::new(Finish::Joinable, word),
                 Err(now) => word = now,
             }
         }
+    }
+
+    /// Notes that the fiber is known by its id from now on. For its handle and for its own code:
+    /// while either is there, the fiber of this generation is.
+    pub(crate) fn make_known(&self) {
+        // Relaxed: whoever waits for the end looks again under a lock that the end takes too.
+        self.0.fetch_or(KNOWN, Ordering::Relaxed);
     }
 
     /// Whether the fiber has ended; if so, the outcome is visible to the caller.
@@ -428,6 +476,13 @@ impl State {
     pub(crate) fn running_generation(&self) -> Option<u32> {
         let word = self.0.load(Ordering::Acquire);
         (word & LIVE != 0 && word & DONE == 0).then(|| generation_of(word))
+    }
+
+    /// The generation of the fiber in the cell, if there is one, ended or not.
+    #[cfg(not(dtact_loom))]
+    pub(crate) fn live_generation(&self) -> Option<u32> {
+        let word = self.0.load(Ordering::Acquire);
+        (word & LIVE != 0).then(|| generation_of(word))
     }
 
     /// What the fiber is doing at this moment.

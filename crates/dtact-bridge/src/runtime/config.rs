@@ -9,6 +9,7 @@ use crate::{
     error::BuildError,
     runtime::{Runtime, shared, stack_size::IntoStackSize},
     sync::available_parallelism,
+    time::VirtualClock,
 };
 
 /// The configuration of a runtime. Everything is checked by [`Builder::build`], before anything
@@ -22,6 +23,7 @@ use crate::{
 /// | [`stacks`](Builder::stacks) | 16,384 |
 /// | [`threads_max`](Builder::threads_max) | 512 more than there are workers |
 /// | [`enable_stackful`](Builder::enable_stackful) | off |
+/// | [`clock`](Builder::clock) | the system's |
 ///
 /// # Examples
 ///
@@ -41,6 +43,7 @@ pub struct Builder {
     pub(crate) stacks: u32,
     pub(crate) threads_max: Option<usize>,
     pub(crate) is_stackful: bool,
+    pub(crate) clock: Option<VirtualClock>,
 }
 
 const FIBERS_DEFAULT: u32 = 1 << 20;
@@ -59,6 +62,7 @@ impl Builder {
             stacks: STACKS_DEFAULT,
             threads_max: None,
             is_stackful: false,
+            clock: None,
         }
     }
 
@@ -98,6 +102,12 @@ impl Builder {
     /// over while workers are blocked: see [`wait`](crate::wait()).
     pub const fn threads_max(mut self, count: usize) -> Self {
         self.threads_max = Some(count);
+        self
+    }
+
+    /// Has sleeps and timeouts go by a clock that a test moves, and not by the system's.
+    pub fn clock(mut self, clock: &VirtualClock) -> Self {
+        self.clock = Some(clock.clone());
         self
     }
 

@@ -1,11 +1,11 @@
 //! What all fibers are doing, for people who look for one that does not end.
 
-use core::fmt;
+use core::{fmt, panic::Location};
 
 use dtact_arena::CellIndex;
 
 use crate::{
-    fiber::state::Phase,
+    fiber::{state::Phase, traits},
     registry::RUNTIMES,
     runtime::{Runtime, Shared, shutdown::touched},
     sync::Ordering,
@@ -37,6 +37,9 @@ pub struct FiberDump {
     generation: u32,
     status: FiberStatus,
     worker: Option<u16>,
+    is_pinned: bool,
+    name: Option<&'static str>,
+    location: Option<&'static Location<'static>>,
 }
 
 /// What a fiber is doing.
@@ -66,10 +69,30 @@ impl FiberDump {
         self.status
     }
 
-    /// The worker on whose thread it is suspended in [`wait`](crate::wait()), if it is.
+    /// The worker that alone can go on with it: because the fiber is suspended in
+    /// [`wait`](crate::wait()) on its thread, or was spawned for it.
+    #[must_use]
+    pub fn worker(&self) -> Option<usize> {
+        self.worker.map(usize::from)
+    }
+
+    /// The worker on whose thread it is suspended in [`wait`](crate::wait()), if it is. Of a fiber
+    /// that was spawned for one worker this is not known.
     #[must_use]
     pub fn suspended_on(&self) -> Option<usize> {
-        self.worker.map(usize::from)
+        self.worker().filter(|_| !self.is_pinned)
+    }
+
+    /// The name that it was spawned with.
+    #[must_use]
+    pub const fn name(&self) -> Option<&'static str> {
+        self.name
+    }
+
+    /// Where in the program it was spawned.
+    #[must_use]
+    pub const fn location(&self) -> Option<&'static Location<'static>> {
+        self.location
     }
 }
 
@@ -86,14 +109,23 @@ impl fmt::Display for FiberDump {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let index = CellIndex::from_raw(self.cell);
         let (bytes, slot) = index.map_or((0, 0), |index| (index.class().bytes(), index.slot()));
-        write!(f, "fiber {bytes}/{slot} generation {}: ", self.generation)?;
+        write!(f, "fiber {bytes}/{slot} generation {}", self.generation)?;
+        if let Some(name) = self.name {
+            write!(f, " \"{name}\"")?;
+        }
+        f.write_str(": ")?;
         f.write_str(match self.status {
             FiberStatus::Runnable => "runnable",
             FiberStatus::Parked => "parked",
             FiberStatus::Ended => "ended, not joined",
         })?;
         match self.worker {
-            Some(worker) => write!(f, ", suspended in wait() on worker {worker}"),
+            Some(worker) if self.is_pinned => write!(f, ", stays on worker {worker}")?,
+            Some(worker) => write!(f, ", suspended in wait() on worker {worker}")?,
+            None => {}
+        }
+        match self.location {
+            Some(location) => write!(f, ", spawned at {location}"),
             None => Ok(()),
         }
     }
@@ -118,11 +150,15 @@ fn dump(shared: &Shared) -> Dump {
         };
         // Relaxed: a figure for people.
         let worker = header.home.load(Ordering::Relaxed).checked_sub(1);
+        let generation = header.state.generation();
         Some(FiberDump {
             cell: index.raw(),
-            generation: header.state.generation(),
+            generation,
             status,
             worker,
+            is_pinned: header.traits() & traits::PINNED != 0,
+            name: shared.extras.name(index, header, generation),
+            location: header.location(),
         })
     });
     Dump {

@@ -11,14 +11,14 @@ pub(crate) mod starved;
 
 pub(crate) use shared::Shared;
 
-use core::{fmt, future::Future, time::Duration};
+use core::{fmt, future::Future, panic::Location, time::Duration};
 
 use crate::{
     block_on,
     error::{BuildError, ShutdownError, TrySpawnError},
     join::JoinHandle,
     runtime::{config::Builder, metrics::Metrics, stack_size::IntoStackSize},
-    spawn,
+    spawn::{self, Options},
     sync::{Arc, OnceLock},
 };
 
@@ -91,6 +91,10 @@ impl Runtime {
         Self { shared }
     }
 
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     /// Spawns a fiber that runs a future. It begins at once, whether its handle is awaited or
     /// not.
     ///
@@ -98,6 +102,7 @@ impl Runtime {
     /// future in that case, use [`Runtime::try_spawn`].
     ///
     /// [`JoinError::NotSpawned`]: crate::JoinError::NotSpawned
+    #[track_caller]
     pub fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
@@ -111,18 +116,20 @@ impl Runtime {
     /// # Errors
     ///
     /// Why it could not be spawned, and the future.
+    #[track_caller]
     pub fn try_spawn<F>(&self, future: F) -> Result<JoinHandle<F::Output>, TrySpawnError<F>>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        spawn::future_on(&self.shared, future)
+        spawn::future_on(&self.shared, Options::new(Location::caller()), future)
     }
 
     /// Spawns a fiber that runs a closure on a stack of at least `size`: any function that it
     /// calls, however deep, can [`wait`](crate::wait()).
     ///
     /// Where it cannot be spawned, or `size` is not a size, the handle says so.
+    #[track_caller]
     pub fn spawn_with_stack<F, T>(&self, size: impl IntoStackSize, closure: F) -> JoinHandle<T>
     where
         F: FnOnce() -> T + Send + 'static,
@@ -139,6 +146,7 @@ impl Runtime {
     /// # Errors
     ///
     /// Why it could not be spawned, and the closure.
+    #[track_caller]
     pub fn try_spawn_with_stack<F, T>(
         &self,
         size: impl IntoStackSize,
@@ -148,7 +156,8 @@ impl Runtime {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        spawn::closure_on(&self.shared, size, closure)
+        let options = Options::new(Location::caller()).floor(size.into_stack_size());
+        spawn::closure_on(&self.shared, options, closure)
     }
 
     /// Runs a future on the calling thread, which sleeps while it is pending. Within it,

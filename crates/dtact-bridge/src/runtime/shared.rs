@@ -11,7 +11,7 @@ use dtact_mesh::{Config, Link, Links, Mesh, TaskIndex, WorkerId};
 use crate::{
     block_on::Unpark,
     error::BuildError,
-    fiber::{Cell, state::Wake},
+    fiber::{Cell, extras::Extras, id::Waiters, state::Wake},
     fiber_ref::FiberRef,
     registry::RUNTIMES,
     runtime::{
@@ -22,7 +22,8 @@ use crate::{
         starved::Starved,
     },
     sync::{Arc, AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, ThreadHandle, lock},
-    worker::{context::WorkerContext, thread},
+    time::VirtualClock,
+    worker::{context::WorkerContext, sleep::Left, thread},
 };
 
 /// A runtime, as its workers, wakers and handles see it.
@@ -37,6 +38,16 @@ pub(crate) struct Shared {
     number: u8,
     pub(crate) generation_min: u32,
     pub(crate) cells: Arc<CellPool>,
+    /// What few fibers have.
+    pub(crate) extras: Extras,
+    /// The clock of its sleeps, if that is not the system's.
+    pub(crate) clock: Option<VirtualClock>,
+    /// The timers of workers that are blocked.
+    pub(crate) left_timers: Left,
+    /// Those who wait for fibers by their ids.
+    pub(crate) waiters: Waiters,
+    /// Counts the fibers that stay on one worker and were spawned by none.
+    homes: AtomicU32,
     pub(crate) stacks: StackPool,
     pub(crate) mesh: Arc<Mesh<CellLinks>>,
     pub(crate) is_stackful: bool,
@@ -111,6 +122,11 @@ pub(crate) fn start(
     let shared = Arc::new(Shared {
         number,
         generation_min,
+        extras: Extras::new(builder.fibers),
+        clock: builder.clock.clone(),
+        left_timers: Left::default(),
+        waiters: Waiters::default(),
+        homes: AtomicU32::new(0),
         cells,
         stacks,
         mesh,
@@ -139,6 +155,13 @@ pub(crate) fn start(
 impl Shared {
     pub(crate) fn number(&self) -> u8 {
         self.number
+    }
+
+    /// The worker for a fiber that stays on one and was spawned by none: by turns.
+    pub(crate) fn next_home(&self) -> WorkerId {
+        let count = self.homes.fetch_add(1, Ordering::Relaxed) as usize;
+        let worker = count % self.mesh.config().workers;
+        WorkerId::from_raw(u16::try_from(worker).expect("the mesh has as many"))
     }
 
     /// The cell of this number.

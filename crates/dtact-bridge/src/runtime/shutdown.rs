@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use crate::{
     error::ShutdownError,
-    fiber::state::Wake,
+    fiber::{state::Wake, traits},
     fiber_ref::FiberRef,
     registry::RUNTIMES,
     runtime::Shared,
@@ -60,6 +60,7 @@ pub(crate) fn shutdown(
     }
     shared.mesh.close();
     join_threads(shared);
+    shared.left_timers.end();
     match end_left_behind(shared) {
         0 => Ok(()),
         alive_count => {
@@ -92,7 +93,7 @@ pub(crate) fn touched(shared: &Shared) -> impl Iterator<Item = CellIndex> {
 
 /// Ends what no worker is left to end: fibers that were spawned or woken while the last scan
 /// passed, and are in a queue that nobody reads any more. Returns how many cannot be ended: those
-/// that are suspended on the stack of a thread that is gone.
+/// that are suspended on the stack of a thread that is gone, or that only it could drop.
 fn end_left_behind(shared: &Shared) -> usize {
     let mut alive_count = 0;
     for index in touched(shared) {
@@ -107,7 +108,8 @@ fn end_left_behind(shared: &Shared) -> usize {
         if state.cancel(generation) == Wake::Gone {
             continue;
         }
-        if cell.header().suspension.get().is_some() {
+        let is_local = cell.header().traits() & traits::LOCAL != 0;
+        if is_local || cell.header().suspension.get().is_some() {
             alive_count += 1;
             continue;
         }

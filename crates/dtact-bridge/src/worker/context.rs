@@ -18,6 +18,7 @@ use crate::{
     fiber_ref::FiberRef,
     runtime::{Shared, metrics::Counters, shared::CellLinks},
     sync::{Arc, panicking},
+    time::timers::Timers,
     worker::suspension::Left,
 };
 
@@ -35,9 +36,13 @@ pub(crate) struct WorkerContext {
     pub(crate) yielded: Cell<bool>,
     /// How often in a row it was polled again at once, for want of others.
     lone_yields: Cell<u32>,
-    /// What runs now may wait, but only by blocking the thread: destructors of a fiber that has
-    /// ended, of which nothing may be left suspended.
-    is_suspension_off: Cell<bool>,
+    /// How many reasons there are that what runs now may wait only by blocking the thread.
+    no_suspend: Cell<u32>,
+    /// One of them: these are destructors of a fiber that has ended, of which nothing may be left
+    /// suspended.
+    is_ending: Cell<bool>,
+    /// What sleeps on this worker.
+    pub(crate) timers: Timers,
     pub(crate) cells: RefCell<CellCache>,
     pub(crate) stacks: RefCell<StackCache>,
     /// The stack the loop stands on, its size, and whether that is more than workers need.
@@ -62,6 +67,8 @@ const LONE_YIELDS_MAX: u32 = 61;
 thread_local! {
     // No destructor and no lazy initialiser: reading it is one load.
     static CURRENT: Cell<*const WorkerContext> = const { Cell::new(ptr::null()) };
+    /// The worker of this thread, while it runs code in `blocking`.
+    static BLOCKED: Cell<*const WorkerContext> = const { Cell::new(ptr::null()) };
 }
 
 impl WorkerContext {
@@ -72,7 +79,9 @@ impl WorkerContext {
             fiber: Cell::new(None),
             yielded: Cell::new(false),
             lone_yields: Cell::new(0),
-            is_suspension_off: Cell::new(false),
+            no_suspend: Cell::new(0),
+            is_ending: Cell::new(false),
+            timers: Timers::new(),
             cells: RefCell::new(CellCache::new()),
             stacks: RefCell::new(StackCache::new(STACKS_KEPT)),
             stack: Cell::new(None),
@@ -130,7 +139,7 @@ impl WorkerContext {
     pub(crate) fn can_suspend(&self) -> bool {
         // While the thread panics the standard library counts that for the thread, not for the
         // fiber: others must not run on it.
-        self.shared.is_stackful && !self.is_suspension_off.get() && !panicking()
+        self.shared.is_stackful && self.no_suspend.get() == 0 && !panicking()
     }
 
     /// Runs destructors of a fiber that has ended. They are that fiber's code, and may wait, but
@@ -138,16 +147,29 @@ impl WorkerContext {
     #[cold]
     pub(crate) fn without_suspension(&self, fiber: FiberRef, body: impl FnOnce()) {
         self.fiber.set(Some(fiber));
-        self.is_suspension_off.set(true);
+        self.is_ending.set(true);
         // None of them unwinds: their panics end at the fiber's root.
-        body();
-        self.is_suspension_off.set(false);
+        self.in_no_suspend(body);
+        self.is_ending.set(false);
         self.fiber.set(None);
     }
 
     /// Whether suspension is off because of the above.
     pub(crate) fn is_ending(&self) -> bool {
-        self.is_suspension_off.get()
+        self.is_ending.get()
+    }
+
+    /// Runs code that may wait only by blocking the thread.
+    pub(crate) fn in_no_suspend<R>(&self, body: impl FnOnce() -> R) -> R {
+        struct Leave<'worker>(&'worker Cell<u32>);
+        impl Drop for Leave<'_> {
+            fn drop(&mut self) {
+                self.0.set(self.0.get() - 1);
+            }
+        }
+        self.no_suspend.set(self.no_suspend.get() + 1);
+        let _leave = Leave(&self.no_suspend);
+        body()
     }
 
     /// Runs `body` while this is the worker of the thread.
@@ -167,6 +189,28 @@ impl WorkerContext {
 pub(crate) fn current<'frame>() -> Option<&'frame WorkerContext> {
     // SAFETY: set by `enter` to a value that outlives it, and cleared before `enter` returns.
     unsafe { CURRENT.get().as_ref() }
+}
+
+/// The worker of this thread, also while it is blocked: for what concerns its fiber alone.
+pub(crate) fn current_or_blocked<'frame>() -> Option<&'frame WorkerContext> {
+    current().or_else(|| {
+        // SAFETY: set by `outside` to a value that outlives it, and cleared before it returns.
+        unsafe { BLOCKED.get().as_ref() }
+    })
+}
+
+/// Runs `body` as if this thread were no worker.
+pub(crate) fn outside<R>(context: &WorkerContext, body: impl FnOnce() -> R) -> R {
+    struct Restore(*const WorkerContext);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            CURRENT.set(self.0);
+            BLOCKED.set(ptr::null());
+        }
+    }
+    BLOCKED.set(context);
+    let _restore = Restore(CURRENT.replace(ptr::null()));
+    body()
 }
 
 /// The worker of this thread, if it is one of this runtime.

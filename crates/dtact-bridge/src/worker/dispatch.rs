@@ -12,13 +12,16 @@ use dtact_mesh::{Dormant, Parked, TaskIndex};
 
 use crate::{
     fiber::{
-        Cell,
-        state::{Finish, Park},
+        Cell, Outcome,
+        state::{Ended, Finish, Park},
+        traits,
     },
     fiber_ref::FiberRef,
     runtime::Shared,
+    scope::ScopeState,
+    sync::Arc,
     waker,
-    worker::{context::WorkerContext, stacks, suspension},
+    worker::{context::WorkerContext, sleep, stacks, suspension},
 };
 
 /// Takes and dispatches fibers until the mesh is closed.
@@ -39,6 +42,7 @@ fn take(context: &WorkerContext) -> Option<TaskIndex> {
     loop {
         if worker.is_surplus() {
             stacks::flush(context);
+            sleep::hand_over(context);
             match worker.go_dormant() {
                 Dormant::Closed => return None,
                 Dormant::Pinned => {
@@ -50,6 +54,9 @@ fn take(context: &WorkerContext) -> Option<TaskIndex> {
                 Dormant::Activated | Dormant::Stayed => {}
             }
         }
+        if context.timers.is_armed() {
+            context.timers.look();
+        }
         if let Some(task) = worker.next() {
             return Some(task);
         }
@@ -57,7 +64,7 @@ fn take(context: &WorkerContext) -> Option<TaskIndex> {
         if let Some(task) = stacks::take_starved(context) {
             return Some(task);
         }
-        match worker.park() {
+        match sleep::park(context) {
             Parked::Closed => return None,
             Parked::Work => {}
         }
@@ -76,7 +83,9 @@ fn dispatch(context: &WorkerContext, raw: u32) {
         // fiber came out of this worker's pinned queue [bridge.W2].
         unsafe { suspension::resume(context, cell) }
     }
-    if header.is_closure.get() && !stacks::prepare(context, cell, raw) {
+    if header.traits() & (traits::CLOSURE | traits::FLOOR) != 0
+        && !stacks::prepare(context, cell, raw)
+    {
         return;
     }
     dispatch_here(context, cell, raw);
@@ -111,14 +120,29 @@ fn dispatch_here(context: &WorkerContext, cell: Cell, raw: u32) {
             if context.may_go_on() {
                 continue;
             }
-            return context.worker.push_yielded(task(raw));
+            return queue_again(context, cell, raw);
         }
         match state.park() {
             Park::Parked => return,
-            Park::Notified => return context.worker.push_yielded(task(raw)),
+            Park::Notified => return queue_again(context, cell, raw),
             Park::Cancelled => {}
         }
     }
+}
+
+/// Queues a fiber behind the others of this worker.
+#[inline]
+fn queue_again(context: &WorkerContext, cell: Cell, raw: u32) {
+    if cell.header().traits() & traits::PINNED == 0 {
+        context.worker.push_yielded(task(raw));
+    } else {
+        queue_pinned(context, raw);
+    }
+}
+
+#[cold]
+fn queue_pinned(context: &WorkerContext, raw: u32) {
+    context.worker.push_pinned(task(raw));
 }
 
 fn name_of(context: &WorkerContext, cell: Cell, raw: u32) -> FiberRef {
@@ -145,15 +169,73 @@ fn task(raw: u32) -> TaskIndex {
 #[inline]
 fn finish(context: &WorkerContext, cell: Cell, raw: u32) {
     context.counters().finished();
-    if hand_over(cell) == Finish::Detached {
+    if cell.header().traits() & (traits::LOCALS | traits::SCOPED) != 0 {
+        return finish_with_extras(context, cell, raw);
+    }
+    finish_rest(context, cell, raw, hand_over(cell));
+}
+
+#[inline]
+fn finish_rest(context: &WorkerContext, cell: Cell, raw: u32, ended: Ended) {
+    if ended.finish == Finish::Detached {
         drop_and_free(context, cell, raw);
     }
+    if ended.is_known() {
+        // The cell may be another fiber's by now.
+        wake_waiters(&context.shared, raw, ended);
+    }
+}
+
+#[cold]
+fn wake_waiters(shared: &Shared, raw: u32, ended: Ended) {
+    let fiber = FiberRef::from_raw(shared.number(), raw, ended.generation());
+    shared.waiters.wake_all(fiber);
+}
+
+/// The end of a fiber that has fiber-local values, or belongs to a scope.
+#[cold]
+fn finish_with_extras(context: &WorkerContext, cell: Cell, raw: u32) {
+    let index = CellIndex::from_raw(raw).expect("a cell's index has 24 bits");
+    let scope = before_end(&context.shared, cell, index, |drop_locals| {
+        context.without_suspension(name_of(context, cell, raw), drop_locals);
+    });
+    let ended = hand_over(cell);
+    if ended.finish == Finish::Detached
+        && cell.outcome() == Outcome::Panic
+        && let Some(scope) = &scope
+    {
+        scope.note_panic();
+    }
+    finish_rest(context, cell, raw, ended);
+    if let Some(scope) = scope {
+        scope.leave();
+    }
+}
+
+/// Drops the fiber-local values, and takes the scope out. For the holder of a fiber whose outcome
+/// is in place.
+fn before_end(
+    shared: &Shared,
+    cell: Cell,
+    index: CellIndex,
+    run: impl FnOnce(&dyn Fn()),
+) -> Option<Arc<ScopeState>> {
+    let extra = shared.extras.get(index)?;
+    if cell.header().traits() & traits::LOCALS != 0 {
+        // SAFETY: the fiber is held [bridge.S1].
+        let locals = unsafe { extra.locals() };
+        run(&|| locals.drop_all());
+    }
+    // SAFETY: the fiber is held [bridge.S1].
+    unsafe { extra.take_scope() }
 }
 
 /// The same by a thread that is no worker, when there are no workers any more.
 pub(crate) fn finish_outside(shared: &Shared, cell: Cell, index: CellIndex) {
     shared.outside_counters().finished();
-    if hand_over(cell) == Finish::Detached {
+    let scope = before_end(shared, cell, index, |drop_locals| drop_locals());
+    let ended = hand_over(cell);
+    if ended.finish == Finish::Detached {
         let vtable = cell.header().vtable.get().expect("set by spawn");
         // SAFETY: nobody else wants the outcome [bridge.S2].
         unsafe { (vtable.drop_outcome)(cell) };
@@ -161,23 +243,28 @@ pub(crate) fn finish_outside(shared: &Shared, cell: Cell, index: CellIndex) {
             shared.cells.give_back(index);
         }
     }
+    if ended.is_known() {
+        wake_waiters(shared, index.raw(), ended);
+    }
+    if let Some(scope) = scope {
+        scope.leave();
+    }
 }
 
 /// Makes the outcome the handle's and wakes who waits for it. `Detached`: there is no handle, and
 /// it is the caller's still.
 #[inline]
-fn hand_over(cell: Cell) -> Finish {
+fn hand_over(cell: Cell) -> Ended {
     let state = &cell.header().state;
-    match state.finish() {
-        Finish::TakeWaker => {
-            // SAFETY: the slot is the fiber's while TAKING [bridge.S3], and JOIN_WAKER was set.
-            let joiner = unsafe { cell.empty_join_slot() };
-            let outcome = state.finish_taking();
-            waker::wake_foreign(joiner);
-            outcome
-        }
-        outcome => outcome,
+    let ended = state.finish();
+    if ended.finish != Finish::TakeWaker {
+        return ended;
     }
+    // SAFETY: the slot is the fiber's while TAKING [bridge.S3], and JOIN_WAKER was set.
+    let joiner = unsafe { cell.empty_join_slot() };
+    let ended = state.finish_taking();
+    waker::wake_foreign(joiner);
+    ended
 }
 
 #[cold]

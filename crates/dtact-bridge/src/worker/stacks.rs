@@ -9,10 +9,11 @@
 #![allow(unsafe_code, reason = "moves the loop to another stack")]
 
 use dtact_arena::Stack;
-use dtact_mesh::TaskIndex;
+use dtact_mesh::{TaskIndex, WorkerId};
 
 use crate::{
-    fiber::Cell,
+    fiber::{Cell, traits},
+    sync::Ordering,
     worker::{context::WorkerContext, suspension},
 };
 
@@ -68,8 +69,24 @@ fn feed_starved(context: &WorkerContext) {
     if starved.is_waiting_after_give_back()
         && let Some(task) = starved.pop()
     {
-        context.worker.push(task);
+        push(context, task);
     }
+}
+
+/// Queues one of the starved where it may run.
+fn push(context: &WorkerContext, task: TaskIndex) {
+    match home_of(context, task) {
+        None => context.worker.push(task),
+        Some(home) => context.worker.send_pinned(home, task),
+    }
+}
+
+/// The worker of a fiber that stays on one.
+fn home_of(context: &WorkerContext, task: TaskIndex) -> Option<WorkerId> {
+    let cell = context.shared.cell(task.raw()).expect("a starved fiber");
+    // Relaxed: it was written before the fiber was queued.
+    let home = cell.header().home.load(Ordering::Relaxed);
+    home.checked_sub(1).map(WorkerId::from_raw)
 }
 
 /// One of the starved, if there is one and a stack for it. For a worker that has nothing else, and
@@ -79,8 +96,19 @@ pub(crate) fn take_starved(context: &WorkerContext) -> Option<TaskIndex> {
         return None;
     }
     let spare = take_spare(context)?;
-    context.spare.set(Some(spare));
-    context.shared.starved.pop()
+    let task = context.shared.starved.pop();
+    match task.and_then(|task| home_of(context, task)) {
+        Some(home) if home != context.worker.id() => {
+            // It finds the stack in the pool.
+            context.shared.stacks.give_back(spare);
+            context.worker.send_pinned(home, task?);
+            None
+        }
+        _ => {
+            context.spare.set(Some(spare));
+            task
+        }
+    }
 }
 
 /// Adds a closure fiber to the starved, and lets one of them run if a stack has come up meanwhile.
@@ -91,14 +119,14 @@ fn starve(context: &WorkerContext, raw: u32) {
     if let Some(spare) = take_spare(context) {
         context.spare.set(Some(spare));
         if let Some(task) = starved.pop() {
-            context.worker.push(task);
+            push(context, task);
         }
     }
 }
 
-/// Makes ready what a closure fiber needs before it begins: a spare stack if it may be suspended,
-/// and a larger stack if it asked for one. `false`: it does not begin now, or has begun on another
-/// stack and is done with.
+/// Makes ready what a fiber needs before it runs: for a closure a spare stack if it may be
+/// suspended, and a larger stack if it asked for one. `false`: it does not run now, or has done so
+/// on another stack and is done with.
 pub(crate) fn prepare(context: &WorkerContext, cell: Cell, raw: u32) -> bool {
     if cfg!(miri) {
         return true;
@@ -112,7 +140,7 @@ pub(crate) fn prepare(context: &WorkerContext, cell: Cell, raw: u32) -> bool {
         // The stack it stands on now will be the spare.
         return begin_on_larger(context, raw, floor);
     }
-    if shared.is_stackful {
+    if shared.is_stackful && cell.header().traits() & traits::CLOSURE != 0 {
         let Some(spare) = take_spare(context) else {
             starve(context, raw);
             return false;

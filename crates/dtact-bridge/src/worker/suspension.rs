@@ -11,10 +11,12 @@ use core::{cell::Cell, ptr, ptr::NonNull};
 
 use dtact_arena::Stack;
 use dtact_mesh::TaskIndex;
-use dtact_switch::{Context, ContextSwitcher, SameThreadFloat, StackBounds, Transfer};
+use dtact_switch::{
+    Context, ContextSwitcher, SameThreadFloat, SameThreadNoFloat, StackBounds, Transfer,
+};
 
 use crate::{
-    fiber::{Cell as FiberCell, state::Park},
+    fiber::{Cell as FiberCell, Header, state::Park, traits},
     fiber_ref::FiberRef,
     sync::Ordering,
     worker::{context::WorkerContext, dispatch, stacks},
@@ -55,6 +57,8 @@ pub(crate) enum Resumed {
 pub(crate) enum Reason {
     /// It waits to be woken.
     Wait,
+    /// It waits to be woken, and goes on waiting if it is cancelled.
+    Regardless,
     /// It lets others run and wants to go on after them.
     Yield,
 }
@@ -84,18 +88,24 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
         Reason::Yield => context.worker.push_pinned(task_of(fiber)),
         // From here on others may wake it; but only this thread takes it from the queue that
         // leads to it [bridge.W2], and this thread has to leave the stack first.
-        Reason::Wait => match header.state.park() {
-            Park::Parked => {}
-            Park::Notified => {
-                header.suspension.set(None);
-                header.home.store(0, Ordering::Relaxed);
-                context.spare.set(Some(spare));
-                return Resumed::Woken;
+        Reason::Wait | Reason::Regardless => {
+            let park = match reason {
+                Reason::Regardless => header.state.park_regardless(),
+                _ => header.state.park(),
+            };
+            match park {
+                Park::Parked => {}
+                Park::Notified => {
+                    header.suspension.set(None);
+                    unpin(header);
+                    context.spare.set(Some(spare));
+                    return Resumed::Woken;
+                }
+                // It lets the others run before it is told: code that cannot unwind may come here
+                // again and again.
+                Park::Cancelled => context.worker.push_pinned(task_of(fiber)),
             }
-            // It lets the others run before it is told: code that cannot unwind may come here
-            // again and again.
-            Park::Cancelled => context.worker.push_pinned(task_of(fiber)),
-        },
+        }
     }
     context.counters().suspended();
     let bounds = bounds_of(&spare);
@@ -103,16 +113,30 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
     // SAFETY: the spare is a stack of the pool on which nothing stands [bridge.W3], with its
     // top aligned.
     let next = unsafe { Context::new(bounds, loop_entry) };
-    // SAFETY: a context just made, entered once.
-    unsafe { switch(context, next, Left::Fiber(NonNull::from(&suspension))) };
+    let left = Left::Fiber(NonNull::from(&suspension));
+    if header.traits() & traits::NO_FLOAT == 0 {
+        // SAFETY: a context just made, entered once.
+        unsafe { switch::<SameThreadFloat>(context, next, left) };
+    } else {
+        // SAFETY: the same; `resume` enters what is left by the same switcher.
+        unsafe { switch::<SameThreadNoFloat>(context, next, left) };
+    }
     // Back, on the same thread [bridge.W2], with the fiber in this worker's hands again.
     header.suspension.set(None);
-    header.home.store(0, Ordering::Relaxed);
+    unpin(header);
     context.fiber.set(Some(fiber));
     if is_cancelled(context, fiber) {
         Resumed::Cancelled
     } else {
         Resumed::Woken
+    }
+}
+
+/// The fiber has left its stack, and may go to any worker again, unless it is one that stays.
+#[inline]
+fn unpin(header: &Header) {
+    if header.traits() & traits::PINNED == 0 {
+        header.home.store(0, Ordering::Relaxed);
     }
 }
 
@@ -145,8 +169,13 @@ pub(crate) unsafe fn resume(context: &WorkerContext, cell: FiberCell) -> ! {
     let next = suspension.context.take().expect("its stack has been left");
     let left = context.replace_stack(suspension.stack.take());
     stacks::put_left(context, left);
-    // SAFETY: a suspended context, taken out of its place, so entered once.
-    unsafe { leave_for_good(context, next) }
+    if header.traits() & traits::NO_FLOAT == 0 {
+        // SAFETY: a suspended context, taken out of its place, so entered once.
+        unsafe { leave_for_good::<SameThreadFloat>(context, next) }
+    } else {
+        // SAFETY: the same; `suspend` has left it by the same switcher.
+        unsafe { leave_for_good::<SameThreadNoFloat>(context, next) }
+    }
 }
 
 /// Goes on with the loop on another stack, which becomes the worker's, and abandons the loop frame
@@ -162,7 +191,7 @@ pub(crate) unsafe fn move_loop(context: &WorkerContext, stack: Stack) -> ! {
     // SAFETY: a stack of the pool on which nothing stands [bridge.W3], with its top aligned.
     let next = unsafe { Context::new(bounds, loop_entry) };
     // SAFETY: a context just made, entered once.
-    unsafe { leave_for_good(context, next) }
+    unsafe { leave_for_good::<SameThreadFloat>(context, next) }
 }
 
 /// Begins the worker's loop on a pooled stack; returns when the loop has ended.
@@ -172,7 +201,7 @@ pub(crate) fn run_on_stack(context: &WorkerContext, stack: Stack) {
     // SAFETY: as above.
     let next = unsafe { Context::new(bounds, loop_entry) };
     // SAFETY: a context just made, entered once.
-    unsafe { switch(context, next, Left::Home) };
+    unsafe { switch::<SameThreadFloat>(context, next, Left::Home) };
 }
 
 /// Where a pooled stack lies.
@@ -197,20 +226,20 @@ unsafe extern "C" fn loop_entry(transfer: Transfer) -> ! {
         .take()
         .expect("the worker began on its thread's own stack");
     // SAFETY: the loop is over; the thread's own stack has been left once, by `run_on_stack`.
-    unsafe { leave_for_good(context, home) }
+    unsafe { leave_for_good::<SameThreadFloat>(context, home) }
 }
 
 /// Leaves the running context for `next`, and returns when it is resumed.
 ///
 /// # Safety
 ///
-/// - `next` may be entered on this thread now.
+/// - `next` may be entered on this thread now: it is fresh, or was left by the same switcher.
 #[inline]
-unsafe fn switch(context: &WorkerContext, next: Context, left: Left) {
+unsafe fn switch<S: ContextSwitcher>(context: &WorkerContext, next: Context, left: Left) {
     context.left.set(left);
     let message = ptr::from_ref(context).cast_mut().cast();
     // SAFETY: as the caller promises.
-    let transfer = unsafe { SameThreadFloat::switch(next, message) };
+    let transfer = unsafe { S::switch(next, message) };
     arrive(context, transfer.from);
 }
 
@@ -218,10 +247,10 @@ unsafe fn switch(context: &WorkerContext, next: Context, left: Left) {
 ///
 /// # Safety
 ///
-/// - `next` may be entered on this thread now; nothing of value lies in the caller's frames.
-unsafe fn leave_for_good(context: &WorkerContext, next: Context) -> ! {
+/// - As for [`switch`]; and nothing of value lies in the caller's frames.
+unsafe fn leave_for_good<S: ContextSwitcher>(context: &WorkerContext, next: Context) -> ! {
     // SAFETY: as the caller promises.
-    unsafe { switch(context, next, Left::Loop) };
+    unsafe { switch::<S>(context, next, Left::Loop) };
     unreachable!("an abandoned loop frame is not resumed: its context was dropped")
 }
 

@@ -47,6 +47,7 @@ fn main(shared: Arc<Shared>, id: WorkerId) {
             context.shared.stacks.give_back(stack);
         }
     });
+    context.timers.end();
     stacks::flush(&context);
     context.cells.borrow_mut().flush(&context.shared.cells);
 }

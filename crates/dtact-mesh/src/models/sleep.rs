@@ -87,6 +87,21 @@ fn a_task_injected_while_a_worker_parks_is_taken() {
     });
 }
 
+/// The model has no clock: each deadline has come when it is asked for.
+#[test]
+fn a_task_injected_while_a_deadline_comes_is_taken() {
+    check(|| {
+        let (mesh, mut workers) = mesh(1, 1, Planted::Nothing);
+        let sleeper = workers.pop().expect("one worker");
+        let sleeper = thread::spawn(move || {
+            let _why = sleeper.park_until(std::time::Instant::now());
+            wait_for_task(&sleeper)
+        });
+        mesh.inject(task(0));
+        assert_eq!(sleeper.join().expect("the sleeper ends"), Some(task(0)));
+    });
+}
+
 #[test]
 fn a_pinned_task_sent_while_a_worker_parks_is_taken() {
     check(|| {

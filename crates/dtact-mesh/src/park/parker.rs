@@ -19,6 +19,7 @@ use self::condvar as imp;
 use self::futex as imp;
 
 use core::time::Duration;
+use std::time::Instant;
 
 /// A token that a thread can sleep for. Any thread may leave it; one thread at a time may wait.
 ///
@@ -52,7 +53,19 @@ impl Parker {
 
     /// As [`park`](Self::park), for at most `timeout`. True if it took a token.
     pub fn park_timeout(&self, timeout: Duration) -> bool {
-        self.0.wait_timeout(timeout)
+        match Instant::now().checked_add(timeout) {
+            Some(deadline) => self.park_until(deadline),
+            None => {
+                self.park();
+                true
+            }
+        }
+    }
+
+    /// As [`park`](Self::park), but returns when `deadline` has come, never before. True if it took
+    /// a token.
+    pub fn park_until(&self, deadline: Instant) -> bool {
+        self.0.wait_until(deadline)
     }
 
     /// Leaves a token, and wakes who sleeps for it.
@@ -71,7 +84,6 @@ impl Default for Parker {
 mod futex {
     //! The token as a futex word.
 
-    use core::time::Duration;
     use std::time::Instant;
 
     use crate::sync::{AtomicU32, Ordering};
@@ -118,11 +130,7 @@ mod futex {
             }
         }
 
-        pub(super) fn wait_timeout(&self, timeout: Duration) -> bool {
-            let Some(deadline) = Instant::now().checked_add(timeout) else {
-                self.wait();
-                return true;
-            };
+        pub(super) fn wait_until(&self, deadline: Instant) -> bool {
             if self.arrive() {
                 return true;
             }
@@ -157,7 +165,7 @@ mod futex {
 mod condvar {
     //! The token as a flag under a mutex.
 
-    use core::time::Duration;
+    use std::time::Instant;
 
     use crate::sync::{Condvar, Mutex};
 
@@ -184,14 +192,10 @@ mod condvar {
         }
 
         #[cfg(not(dtact_loom))]
-        pub(super) fn wait_timeout(&self, timeout: Duration) -> bool {
-            let Some(deadline) = std::time::Instant::now().checked_add(timeout) else {
-                self.wait();
-                return true;
-            };
+        pub(super) fn wait_until(&self, deadline: Instant) -> bool {
             let mut left = self.left.lock();
             while !*left {
-                let span = deadline.saturating_duration_since(std::time::Instant::now());
+                let span = deadline.saturating_duration_since(Instant::now());
                 if span.is_zero() {
                     return false;
                 }
@@ -203,7 +207,7 @@ mod condvar {
 
         /// The model has no clock: every timeout is over at once.
         #[cfg(dtact_loom)]
-        pub(super) fn wait_timeout(&self, _timeout: Duration) -> bool {
+        pub(super) fn wait_until(&self, _deadline: Instant) -> bool {
             core::mem::replace(&mut *self.left.lock(), false)
         }
 

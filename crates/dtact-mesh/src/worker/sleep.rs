@@ -1,6 +1,8 @@
 //! Owns how a worker goes to sleep for want of work, and how it comes back. The protocol is in
 //! `park/README.md`; its steps are named here.
 
+use std::time::Instant;
+
 use super::Worker;
 use crate::{park::Unlisted, task::Links};
 
@@ -28,6 +30,16 @@ impl<L: Links> Worker<L> {
     /// Sleeps until there may be work, or the mesh is closed. A sleeping worker takes no CPU time
     /// and is not woken for nothing: there are no timeouts.
     pub fn park(&self) -> Parked {
+        self.park_at_most(None)
+    }
+
+    /// As [`park`](Self::park), but also returns, as [`Parked::Work`], when `deadline` has come;
+    /// for whoever has something to do then. It is not woken before for that.
+    pub fn park_until(&self, deadline: Instant) -> Parked {
+        self.park_at_most(Some(deadline))
+    }
+
+    fn park_at_most(&self, deadline: Option<Instant>) -> Parked {
         if self.mesh.is_closed() {
             return Parked::Closed;
         }
@@ -51,9 +63,20 @@ impl<L: Links> Worker<L> {
                 Look::Shared => break self.cancel(true),
             }
             self.seat.counts.count_parked();
-            self.seat.parker.park();
+            let has_token = match deadline {
+                Some(deadline) => self.seat.parker.park_until(deadline),
+                None => {
+                    self.seat.parker.park();
+                    true
+                }
+            };
             if !event_count.is_listed(self.id) {
                 break Unlisted::Claimed;
+            }
+            if !has_token {
+                // Whoever claims it from here on finds it off the list, or leaves a token for
+                // the next sleep, which then looks once more than it had to.
+                break self.cancel(false);
             }
         };
         self.seat.set_asleep(false);
