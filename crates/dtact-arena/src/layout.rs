@@ -2,25 +2,42 @@
 //!
 //! ```text
 //!  lower addresses                                                    higher addresses
-//!  ┌───────┬──────────────────────────────────┬──────────┬───────┬───────────────────
-//!  │ guard │ stack, the bytes of the class    │ colour   │ guard │ stack …
-//!  └───────┴──────────────────────────────────┴──────────┴───────┴───────────────────
-//!          bottom                       top ──┴─► is somewhere in here
-//!  ├──────────────────── stride, an odd number of pages ─┤
+//!
+//!  guard below     ┌───────┬──────────────────────┬──────────┬───────┬────────────────
+//!  (the default)   │ guard │ bytes of the class   │ colour   │ guard │ stack …
+//!                  └───────┴──────────────────────┴──────────┴───────┴────────────────
+//!                          bottom           top ──┴─► is somewhere in here
+//!                  ├─────────── stride, an odd number of pages ──────┤
+//!
+//!  no guard     ┌──┬───┬──────────────────────────┬──────────┬───┬────────────────────
+//!               │  │ c │ bytes of the class       │ colour   │ c │ stack …
+//!               └──┴───┴──────────────────────────┴──────────┴───┴────────────────────
+//!            one page, bottom               top ──┴─► in here
+//!            once
+//!
+//!  guard at both   ┌───────┬───┬──────────────────────────┬───────┬───┬────────────────
+//!  ends            │ guard │ c │ bytes of the class       │ guard │ c │ stack …
+//!                  └───────┴───┴──────────────────────────┴───────┴───┴────────────────
+//!                              bottom                     top
 //! ```
 //!
 //! Stacks that start at equal offsets within their pages compete for the same sets of the
 //! first-level cache, so tops are spread over 64 lines (the colour). The room for that is one page
 //! above the stack: every stack has the full bytes of its class below its top. Strides that are a
 //! power of two make stacks compete in the larger caches; an odd number of pages does not.
+//!
+//! The canary (`c`) is the line below the bottom, where an overflow arrives first. Without guards
+//! it is the last line of the slot below, whose page that slot touches anyway; the stack there
+//! begins lower by as much. With guards at both ends tops are not coloured: a byte above the top is
+//! the guard.
 
 use crate::size_class::SizeClass;
 
 /// The colours of tops: a page of 4 KiB has 64 cache lines.
 pub(crate) const COLOUR_COUNT: u32 = 64;
 
-/// The distance of two neighbouring colours: a cache line.
-const COLOUR_BYTES: usize = 64;
+/// The distance of two neighbouring colours, and the bytes of a canary: a cache line.
+pub(crate) const LINE_BYTES: usize = 64;
 
 /// The bytes that a guard has at least, given in bytes; it is rounded up to pages.
 ///
@@ -34,9 +51,36 @@ pub(crate) const GUARD_BYTES_MIN: usize =
         1
     };
 
-/// The measures of one slot; all are multiples of a page.
+/// What lies at the ends of a stack.
+#[derive(Copy, Clone, Eq, PartialEq, Debug)]
+pub(crate) enum Ends {
+    /// A canary below.
+    Canary,
+    /// A guard below.
+    GuardBelow,
+    /// Guards below and above, and a canary in between.
+    GuardBoth,
+}
+
+impl Ends {
+    /// Whether there are guards.
+    pub(crate) const fn has_guards(self) -> bool {
+        !matches!(self, Self::Canary)
+    }
+
+    /// Whether there is a canary.
+    pub(crate) const fn has_canary(self) -> bool {
+        !matches!(self, Self::GuardBelow)
+    }
+}
+
+/// The measures of one slot; those in bytes are multiples of a page.
 #[derive(Copy, Clone, Eq, PartialEq, Debug)]
 pub(crate) struct StackLayout {
+    ends: Ends,
+    page_bytes: usize,
+    /// The bytes in front of the first slot.
+    head_bytes: usize,
     guard_bytes: usize,
     stride_bytes: usize,
 }
@@ -46,30 +90,51 @@ pub(crate) struct StackLayout {
 pub(crate) struct StackSpan {
     /// The lowest byte of the guard.
     pub(crate) guard: usize,
-    /// The lowest byte of the stack; the guard ends here.
+    /// The lowest byte of the first page that is no guard.
+    pub(crate) pages: usize,
+    /// The lowest byte of the stack.
     pub(crate) bottom: usize,
     /// One past the highest byte of the stack.
     pub(crate) top: usize,
+    /// One past the last page of the slot.
+    pub(crate) end: usize,
 }
 
 impl StackLayout {
     /// The layout of a class for a page size, which is a power of two of at least 4096.
-    pub(crate) const fn new(class: SizeClass, page_bytes: usize, guard_bytes_min: usize) -> Self {
+    pub(crate) const fn new(
+        class: SizeClass,
+        page_bytes: usize,
+        guard_bytes_min: usize,
+        ends: Ends,
+    ) -> Self {
         assert!(page_bytes.is_power_of_two(), "a page is a power of two");
         assert!(
-            page_bytes >= COLOUR_COUNT as usize * COLOUR_BYTES,
+            page_bytes >= COLOUR_COUNT as usize * LINE_BYTES,
             "a page has all colours"
         );
-        let guard_pages = guard_bytes_min.div_ceil(page_bytes);
+        let guard_pages = if ends.has_guards() {
+            guard_bytes_min.div_ceil(page_bytes)
+        } else {
+            0
+        };
         let stack_pages = class.bytes().div_ceil(page_bytes);
         let pages = guard_pages + stack_pages + 1;
         // The page that makes the number odd is better a guard than a gap.
-        let guard_pages = guard_pages + (pages + 1) % 2;
-        let pages = pages + (pages + 1) % 2;
+        let odd_page = (pages + 1) % 2;
+        let guard_pages = guard_pages + if ends.has_guards() { odd_page } else { 0 };
         Self {
+            ends,
+            page_bytes,
+            head_bytes: if ends.has_guards() { 0 } else { page_bytes },
             guard_bytes: guard_pages * page_bytes,
-            stride_bytes: pages * page_bytes,
+            stride_bytes: (pages + odd_page) * page_bytes,
         }
+    }
+
+    /// What lies at the ends of a stack.
+    pub(crate) const fn ends(self) -> Ends {
+        self.ends
     }
 
     /// The bytes of a guard.
@@ -77,20 +142,54 @@ impl StackLayout {
         self.guard_bytes
     }
 
-    /// The bytes of a region of `capacity` slots; `None` beyond the address space.
-    pub(crate) const fn region_bytes(self, capacity: u32) -> Option<usize> {
-        self.stride_bytes.checked_mul(capacity as usize)
+    /// The bytes from one slot to the next.
+    pub(crate) const fn stride_bytes(self) -> usize {
+        self.stride_bytes
+    }
+
+    /// The bytes of a region of `slot_count` slots; `None` beyond the address space.
+    pub(crate) const fn region_bytes(self, slot_count: u32) -> Option<usize> {
+        // The guard above the last slot is the one below a slot that does not exist.
+        let tail_bytes = match self.ends {
+            Ends::GuardBoth => self.guard_bytes,
+            Ends::Canary | Ends::GuardBelow => 0,
+        };
+        match self.stride_bytes.checked_mul(slot_count as usize) {
+            Some(bytes) => bytes.checked_add(self.head_bytes + tail_bytes),
+            None => None,
+        }
     }
 
     /// The places of slot `index`.
     pub(crate) const fn span(self, index: u32) -> StackSpan {
-        let guard = self.stride_bytes * index as usize;
-        let colour = (index % COLOUR_COUNT) as usize * COLOUR_BYTES;
+        let guard = self.head_bytes + self.stride_bytes * index as usize;
+        let pages = guard + self.guard_bytes;
+        let end = guard + self.stride_bytes;
+        let colour = (index % COLOUR_COUNT) as usize * LINE_BYTES;
+        let (canary, gap) = match self.ends {
+            Ends::Canary => (0, LINE_BYTES + colour),
+            Ends::GuardBelow => (0, colour),
+            Ends::GuardBoth => (LINE_BYTES, 0),
+        };
         StackSpan {
             guard,
-            bottom: guard + self.guard_bytes,
-            top: guard + self.stride_bytes - colour,
+            pages,
+            bottom: pages + canary,
+            top: end - gap,
+            end,
         }
+    }
+
+    /// The pages, as offset and bytes, whose memory can be given back while nobody has the slots
+    /// `first..=last`, but somebody may have the slots around them.
+    pub(crate) const fn idle_pages(self, first: u32, last: u32) -> (usize, usize) {
+        let start = self.span(first).pages;
+        // The last line of the slot may be the canary of the next one.
+        let kept = match self.ends {
+            Ends::Canary => self.page_bytes,
+            Ends::GuardBelow | Ends::GuardBoth => 0,
+        };
+        (start, self.span(last).end - kept - start)
     }
 }
 
@@ -98,50 +197,115 @@ impl StackLayout {
 mod tests {
     use super::*;
 
+    const ALL_ENDS: [Ends; 3] = [Ends::Canary, Ends::GuardBelow, Ends::GuardBoth];
+
     fn classes() -> impl Iterator<Item = SizeClass> {
         (0..SizeClass::COUNT)
             .map(|index| SizeClass::for_bytes((16 * 1024) << index).expect("one of the classes"))
     }
 
+    fn layouts() -> impl Iterator<Item = (StackLayout, SizeClass, usize, usize)> {
+        let of = |ends, page_bytes, guard_bytes_min| {
+            classes().map(move |class| {
+                let layout = StackLayout::new(class, page_bytes, guard_bytes_min, ends);
+                (layout, class, page_bytes, guard_bytes_min)
+            })
+        };
+        ALL_ENDS.into_iter().flat_map(move |ends| {
+            [4096, 16 * 1024, 64 * 1024]
+                .into_iter()
+                .flat_map(move |page| {
+                    [1, 64 * 1024]
+                        .into_iter()
+                        .flat_map(move |min| of(ends, page, min))
+                })
+        })
+    }
+
     #[test]
     fn slots_are_disjoint_odd_and_large_enough_at_every_page_size() {
-        for page_bytes in [4096, 16 * 1024, 64 * 1024] {
-            for guard_bytes_min in [1, 64 * 1024] {
-                for class in classes() {
-                    let layout = StackLayout::new(class, page_bytes, guard_bytes_min);
-                    assert_eq!(layout.stride_bytes / page_bytes % 2, 1);
-                    assert!(layout.guard_bytes >= guard_bytes_min.next_multiple_of(page_bytes));
-                    assert!(layout.guard_bytes <= guard_bytes_min + 2 * page_bytes);
-                    let mut end = 0;
-                    for index in 0..130 {
-                        let span = layout.span(index);
-                        assert!(span.guard >= end, "{span:?} overlaps its neighbour");
-                        assert_eq!(span.guard % page_bytes, 0);
-                        assert_eq!(span.bottom, span.guard + layout.guard_bytes);
-                        assert!(span.top - span.bottom >= class.bytes());
-                        assert_eq!(span.top % 64, 0);
-                        end = span.top;
-                    }
-                    let region_bytes = layout.region_bytes(130).expect("a small region");
-                    assert!(end <= region_bytes);
+        for (layout, class, page_bytes, guard_bytes_min) in layouts() {
+            assert_eq!(layout.stride_bytes / page_bytes % 2, 1);
+            if layout.ends.has_guards() {
+                assert!(layout.guard_bytes >= guard_bytes_min.next_multiple_of(page_bytes));
+                assert!(layout.guard_bytes <= guard_bytes_min + 2 * page_bytes);
+            } else {
+                assert_eq!(layout.guard_bytes, 0);
+            }
+            let mut end = layout.head_bytes;
+            for index in 0..130 {
+                let span = layout.span(index);
+                assert_eq!(span.guard, end, "{span:?} follows its neighbour");
+                assert_eq!(span.guard % page_bytes, 0);
+                assert_eq!(span.pages, span.guard + layout.guard_bytes);
+                assert!(span.pages <= span.bottom);
+                assert!(span.top - span.bottom >= class.bytes());
+                assert!(span.top <= span.end);
+                assert_eq!((span.bottom % 64, span.top % 64), (0, 0));
+                end = span.end;
+            }
+            let region_bytes = layout.region_bytes(130).expect("a small region");
+            assert!(end <= region_bytes);
+        }
+    }
+
+    #[test]
+    fn a_canary_is_a_line_that_no_stack_has() {
+        for (layout, ..) in layouts().filter(|(layout, ..)| layout.ends.has_canary()) {
+            let mut top_below = 0;
+            for index in 0..130 {
+                let span = layout.span(index);
+                let canary = span.bottom - LINE_BYTES;
+                assert!(canary >= top_below, "above the stack below");
+                if layout.ends == Ends::GuardBoth {
+                    assert_eq!(canary, span.pages, "above the guard");
+                }
+                top_below = span.top;
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_given_back_is_whole_pages_without_the_neighbours_canary() {
+        for (layout, _, page_bytes, _) in layouts() {
+            for (first, last) in [(0, 0), (3, 5), (63, 64)] {
+                let (start, bytes) = layout.idle_pages(first, last);
+                assert_eq!((start % page_bytes, bytes % page_bytes), (0, 0));
+                assert_eq!(start, layout.span(first).pages);
+                assert!(start + bytes <= layout.span(last).end);
+                if layout.ends == Ends::Canary {
+                    assert!(start + bytes <= layout.span(last + 1).bottom - LINE_BYTES);
                 }
             }
         }
     }
 
     #[test]
+    fn guards_at_both_ends_touch_the_stack() {
+        for (layout, ..) in layouts().filter(|(layout, ..)| layout.ends == Ends::GuardBoth) {
+            for index in [0, 1, 77] {
+                assert_eq!(layout.span(index).top, layout.span(index + 1).guard);
+            }
+            let bytes = layout.region_bytes(10).expect("a small region");
+            assert_eq!(layout.span(10).guard + layout.guard_bytes, bytes);
+        }
+    }
+
+    #[test]
     fn neighbours_have_64_different_colours() {
-        let layout = StackLayout::new(SizeClass::SMALLEST, 4096, 1);
-        let mut colours: Vec<_> = (0..64).map(|index| layout.span(index).top % 4096).collect();
-        colours.sort_unstable();
-        colours.dedup();
-        assert_eq!(colours.len(), 64);
-        assert_eq!(layout.span(64).top % 4096, layout.span(0).top % 4096);
+        for ends in [Ends::Canary, Ends::GuardBelow] {
+            let layout = StackLayout::new(SizeClass::SMALLEST, 4096, 1, ends);
+            let mut colours: Vec<_> = (0..64).map(|index| layout.span(index).top % 4096).collect();
+            colours.sort_unstable();
+            colours.dedup();
+            assert_eq!(colours.len(), 64);
+            assert_eq!(layout.span(64).top % 4096, layout.span(0).top % 4096);
+        }
     }
 
     #[test]
     fn a_region_beyond_the_address_space_is_none() {
-        let layout = StackLayout::new(SizeClass::LARGEST, 1 << 40, 1);
+        let layout = StackLayout::new(SizeClass::LARGEST, 1 << 40, 1, Ends::GuardBelow);
         assert_eq!(layout.region_bytes(u32::MAX), None);
     }
 }

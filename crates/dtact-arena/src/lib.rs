@@ -35,7 +35,9 @@
 //! the type that keeps it.
 #![deny(unsafe_code)]
 
+mod canary;
 mod cell;
+mod cell_builder;
 mod cell_cache;
 mod cell_pool;
 mod depot;
@@ -46,25 +48,30 @@ mod layout;
 mod permit;
 mod pool_id;
 mod region;
+mod safety;
 mod size_class;
 mod stack;
 mod stack_builder;
 mod stack_cache;
 mod stack_pool;
+mod stack_slots;
 mod sync;
 mod sys;
 mod table;
+mod watermark;
 
 #[cfg(all(test, dtact_loom))]
 mod loom_tests;
 
 pub use cell::{CellClass, CellIndex};
+pub use cell_builder::CellPoolBuilder;
 pub use cell_cache::CellCache;
 pub use cell_pool::CellPool;
 pub use error::{ArenaError, Errno};
+pub use safety::{SafetyLevel, Unguarded};
 pub use size_class::SizeClass;
 pub use stack::Stack;
-pub use stack_builder::{SafetyLevel, StackPoolBuilder, Unguarded};
+pub use stack_builder::StackPoolBuilder;
 pub use stack_cache::StackCache;
 pub use stack_pool::{StackMetrics, StackPool};
 

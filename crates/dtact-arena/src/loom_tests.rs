@@ -224,7 +224,7 @@ fn a_permit_finds_a_slot_in_any_depot() {
         let shared = Arc::new((Permits::new(1), depots, Memory::new(1)));
         let work = |shared: &(Permits, [Depot; 2], Memory), class: usize| {
             for depot in [&shared.1[class], &shared.1[0]] {
-                if shared.0.acquire().is_some() {
+                if shared.0.acquire(1).0 == 1 {
                     let slot = depot.take().expect("[arena.I4]");
                     shared.2.use_slot(slot);
                     depot.give_back(&[slot]);

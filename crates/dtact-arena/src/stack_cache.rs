@@ -59,7 +59,7 @@ impl StackCache {
     #[track_caller]
     pub fn take(&mut self, pool: &StackPool) -> Result<Stack, ArenaError> {
         let cached = self.stacks.pop_if(|stack| stack.pool_id == pool.id);
-        cached.map_or_else(|| self.take_from(pool), Ok)
+        cached.map_or_else(|| self.refill(pool), Ok)
     }
 
     /// Gives a stack back. A cache at its limit moves its older half to the pool.
@@ -74,14 +74,16 @@ impl StackCache {
             stack.pool_id == pool.id,
             "a stack goes back to the pool it came from"
         );
-        if stack.class != pool.default_class() || self.limit == 0 {
-            pool.give_back(stack);
-            return;
+        if self.stacks.len() < self.limit && pool.is_cached(stack.class) {
+            debug_assert!(
+                self.stacks.iter().all(|other| other.index != stack.index),
+                "stack {} has been given back already",
+                stack.index
+            );
+            self.stacks.push(stack);
+        } else {
+            self.give_back_slowly(pool, stack);
         }
-        if self.stacks.len() == self.limit {
-            self.spill(pool, self.limit.div_ceil(2));
-        }
-        self.stacks.push(stack);
     }
 
     /// Gives all cached stacks back to the pool.
@@ -94,14 +96,38 @@ impl StackCache {
         self.spill(pool, self.stacks.len());
     }
 
+    /// Takes a stack for the caller, and a few for later.
     #[cold]
+    #[inline(never)]
     #[track_caller]
-    fn take_from(&self, pool: &StackPool) -> Result<Stack, ArenaError> {
+    fn refill(&mut self, pool: &StackPool) -> Result<Stack, ArenaError> {
         assert!(
             self.stacks.is_empty(),
             "a cache is used with one pool, flush it between two"
         );
-        pool.take_class(pool.default_class())
+        let wanted = u32::try_from(self.limit / 2).unwrap_or(u32::MAX);
+        let wanted = wanted.clamp(1, pool.cache_chunk());
+        let mut first = None;
+        pool.take_chunk(pool.default_class(), wanted, |stack| match first {
+            None => first = Some(stack),
+            Some(_) => self.stacks.push(stack),
+        })?;
+        // The hottest came first, and goes last.
+        self.stacks.reverse();
+        Ok(first.expect("a chunk without an error is not empty"))
+    }
+
+    /// Makes room first, or passes the stack on where it is not to be kept.
+    #[cold]
+    #[inline(never)]
+    #[track_caller]
+    fn give_back_slowly(&mut self, pool: &StackPool, stack: Stack) {
+        if self.limit == 0 || !pool.is_cached(stack.class) {
+            pool.give_back(stack);
+            return;
+        }
+        self.spill(pool, self.limit.div_ceil(2));
+        self.stacks.push(stack);
     }
 
     /// Moves the `count` coldest stacks to the pool.
