@@ -379,7 +379,7 @@ impl StackSlots {
         let bytes = self.layout.span(self.depot.touched()).guard;
         let touched = self.region.touched(0, bytes);
         touched
-            .map(|touched| touched.bytes)
+            .map(|touched| touched.resident_bytes)
             .map_err(|errno| ArenaError::Os {
                 op: "asking which pages of a pool were touched",
                 errno,

@@ -2,16 +2,17 @@
 #![cfg(all(not(miri), not(dtact_loom)))]
 #![allow(unsafe_code, reason = "writes to stacks and below them")]
 
+mod child;
+
 use std::env;
 use std::os::unix::process::ExitStatusExt;
-use std::process::{Command, ExitStatus};
+use std::process::ExitStatus;
 
+use child::SIGSEGV;
 use dtact_arena::StackPool;
 
 /// How far below the top the child writes: this many bytes below the bottom. Unset in the parent.
 const BYTES_BELOW: &str = "DTACT_ARENA_BYTES_BELOW";
-
-const SIGSEGV: i32 = 11;
 
 /// Writes a byte into every 64 of a stack, from its top down to `bytes_below` below its bottom.
 fn write_down(bytes_below: usize) {
@@ -34,27 +35,9 @@ fn write_down(bytes_below: usize) {
     }
 }
 
-/// This program, to be run again: through the emulator that `DTACT_RUNNER` names, if any.
-fn this_program() -> Command {
-    let program = env::current_exe().expect("the test has a path");
-    let runner = env::var("DTACT_RUNNER").unwrap_or_default();
-    let mut words = runner.split_whitespace();
-    let Some(emulator) = words.next() else {
-        return Command::new(program);
-    };
-    let mut command = Command::new(emulator);
-    command.args(words).arg(program);
-    command
-}
-
 /// Runs this program again, as the child that writes.
 fn child(bytes_below: usize) -> ExitStatus {
-    this_program()
-        .args(["--exact", "the_child_writes", "--nocapture"])
-        .env(BYTES_BELOW, bytes_below.to_string())
-        .output()
-        .expect("the child starts")
-        .status
+    child::run("the_child_writes", BYTES_BELOW, &bytes_below.to_string()).0
 }
 
 #[test]

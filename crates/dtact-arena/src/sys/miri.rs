@@ -62,7 +62,7 @@ unsafe impl Platform for Miri {
     fn touched(_: NonNull<u8>, bytes: usize) -> Result<Touched, Errno> {
         // The interpreter commits everything at once.
         Ok(Touched {
-            bytes,
+            resident_bytes: bytes,
             lowest: (bytes > 0).then_some(0),
         })
     }

@@ -40,9 +40,10 @@ pub(crate) struct PageRange {
 /// Which pages of a range have been touched and not been given back since.
 #[derive(Copy, Clone, Eq, PartialEq, Default, Debug)]
 pub(crate) struct Touched {
-    /// The bytes of such pages, in memory or in swap.
-    pub(crate) bytes: usize,
-    /// Where the lowest of them begins, from the bottom of the range.
+    /// The bytes of such pages that are in memory.
+    pub(crate) resident_bytes: usize,
+    /// Where the lowest such page begins, from the bottom of the range, be it in memory or in swap.
+    /// Meaningless where a guard lies in the range.
     pub(crate) lowest: Option<usize>,
 }
 

@@ -1,8 +1,9 @@
 //! Which pages of a range have been touched.
 //!
-//! `/proc/self/pagemap` has a word for each page, and says of a page in swap that it is there;
-//! `Documentation/admin-guide/mm/pagemap.rst` of the kernel. Where it cannot be read, `mincore(2)`
-//! answers, which takes a page in swap for one never touched.
+//! `/proc/self/pagemap` has a word for each page, and tells a page in swap from one never touched;
+//! `Documentation/admin-guide/mm/pagemap.rst` of the kernel. A guard made by advice looks like a
+//! page in swap on some kernels. Where the file cannot be read, `mincore(2)` answers, which takes a
+//! page in swap for one never touched.
 #![allow(unsafe_code, reason = "a system call on an address range")]
 
 use core::ptr::NonNull;
@@ -13,8 +14,9 @@ use super::{Linux, last_errno};
 use crate::error::Errno;
 use crate::sys::{Platform, Touched};
 
-/// Bit 63 of a word of the pagemap is "present", bit 62 is "swapped".
-const PAGEMAP_TOUCHED: u64 = 0b11 << 62;
+/// The bits of a word of the pagemap.
+const PRESENT: u64 = 1 << 63;
+const SWAPPED: u64 = 1 << 62;
 
 /// How many pages are asked about in one call.
 const PAGES: usize = 512;
@@ -39,7 +41,8 @@ fn by_pagemap(bottom: NonNull<u8>, bytes: usize) -> Option<Touched> {
         pagemap.read_exact_at(words, u64::try_from(at).ok()?).ok()?;
         let (words, _) = words.as_chunks();
         for (page, word) in (start..).zip(words) {
-            touched.add(page, u64::from_ne_bytes(*word) & PAGEMAP_TOUCHED != 0);
+            let word = u64::from_ne_bytes(*word);
+            touched.add(page, word & PRESENT != 0, word & SWAPPED != 0);
         }
     }
     Some(touched)
@@ -60,7 +63,7 @@ fn by_mincore(bottom: NonNull<u8>, bytes: usize) -> Result<Touched, Errno> {
             return Err(last_errno());
         }
         for (page, answer) in (start..).zip(&answers[..pages]) {
-            touched.add(page, answer & 1 == 1);
+            touched.add(page, answer & 1 == 1, false);
         }
     }
     Ok(touched)
@@ -68,10 +71,12 @@ fn by_mincore(bottom: NonNull<u8>, bytes: usize) -> Result<Touched, Errno> {
 
 impl Touched {
     /// Counts one page of a range.
-    fn add(&mut self, page: usize, is_touched: bool) {
-        if is_touched {
-            let page_bytes = Linux::page_bytes();
-            self.bytes += page_bytes;
+    fn add(&mut self, page: usize, is_present: bool, is_swapped: bool) {
+        let page_bytes = Linux::page_bytes();
+        if is_present {
+            self.resident_bytes += page_bytes;
+        }
+        if is_present || is_swapped {
             self.lowest.get_or_insert(page * page_bytes);
         }
     }
@@ -106,7 +111,7 @@ mod tests {
             unsafe { at.write(1) }
         }
         let expected = Touched {
-            bytes: 3 * page,
+            resident_bytes: 3 * page,
             lowest: Some(700 * page),
         };
         assert_eq!(ask(), expected);
