@@ -48,6 +48,7 @@ fn main() -> ExitCode {
     match words.as_slice() {
         ["ci"] | ["ci", "--install"] => ci::run(&shell),
         ["bench", rest @ ..] => exit(&[bench::run(&shell, rest)]),
+        ["bench-arena", rest @ ..] => exit(&[bench::run_arena(&shell, rest)]),
         ["fmt"] => exit(&[fmt::write(&shell)]),
         ["fmt", "--check"] => exit(&[fmt::check(&shell)]),
         ["test", rest @ ..] if !rest.is_empty() => exit(&[test::some(&shell, rest)]),

@@ -47,6 +47,7 @@ pub(crate) const CHUNK_MAX: u32 = 32;
 /// pool.give_back(cell);
 /// # Ok::<(), dtact_arena::ArenaError>(())
 /// ```
+#[doc(alias = "Arena")]
 #[derive(Debug)]
 pub struct CellPool {
     pub(crate) id: u64,

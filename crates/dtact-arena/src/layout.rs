@@ -83,6 +83,12 @@ pub(crate) struct StackLayout {
     head_bytes: usize,
     guard_bytes: usize,
     stride_bytes: usize,
+    /// The bytes between the guard and the stack.
+    canary_bytes: usize,
+    /// The bytes above a stack of the first colour.
+    gap_bytes: usize,
+    /// How many colours there are, less one.
+    colour_mask: u32,
 }
 
 /// The places of one slot, as offsets from the bottom of the region.
@@ -129,6 +135,18 @@ impl StackLayout {
             head_bytes: if ends.has_guards() { 0 } else { page_bytes },
             guard_bytes: guard_pages * page_bytes,
             stride_bytes: (pages + odd_page) * page_bytes,
+            canary_bytes: match ends {
+                Ends::GuardBoth => LINE_BYTES,
+                Ends::Canary | Ends::GuardBelow => 0,
+            },
+            gap_bytes: match ends {
+                Ends::Canary => LINE_BYTES,
+                Ends::GuardBelow | Ends::GuardBoth => 0,
+            },
+            colour_mask: match ends {
+                Ends::GuardBoth => 0,
+                Ends::Canary | Ends::GuardBelow => COLOUR_COUNT - 1,
+            },
         }
     }
 
@@ -161,21 +179,17 @@ impl StackLayout {
     }
 
     /// The places of slot `index`.
+    #[inline]
     pub(crate) const fn span(self, index: u32) -> StackSpan {
         let guard = self.head_bytes + self.stride_bytes * index as usize;
         let pages = guard + self.guard_bytes;
         let end = guard + self.stride_bytes;
-        let colour = (index % COLOUR_COUNT) as usize * LINE_BYTES;
-        let (canary, gap) = match self.ends {
-            Ends::Canary => (0, LINE_BYTES + colour),
-            Ends::GuardBelow => (0, colour),
-            Ends::GuardBoth => (LINE_BYTES, 0),
-        };
+        let colour_bytes = (index & self.colour_mask) as usize * LINE_BYTES;
         StackSpan {
             guard,
             pages,
-            bottom: pages + canary,
-            top: end - gap,
+            bottom: pages + self.canary_bytes,
+            top: end - self.gap_bytes - colour_bytes,
             end,
         }
     }

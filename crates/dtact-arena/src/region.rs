@@ -70,6 +70,7 @@ impl Region {
     }
 
     /// The address `offset` bytes above the bottom; one past the last byte is allowed.
+    #[inline]
     pub(crate) fn at(&self, offset: usize) -> NonNull<u8> {
         assert!(
             offset <= self.bytes.get(),

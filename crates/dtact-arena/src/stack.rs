@@ -39,7 +39,18 @@ pub struct Stack {
     /// Tells this taking of the slot from others.
     pub(crate) generation: u16,
     pub(crate) class: SizeClass,
-    pub(crate) has_canary: bool,
+    /// 0 or 1. No `bool`: `Option<Stack>` would keep its tag in the unused values of this byte, and
+    /// copy stacks in pieces that overlap.
+    pub(crate) canary_count: u8,
+}
+
+/// The right to a stack of a known pool and class, by its number: eight bytes, from which the
+/// addresses are computed anew. A `Stack` is four times as large, and copying one in and out of
+/// memory costs more than that.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct StackKey {
+    pub(crate) index: u32,
+    pub(crate) generation: u16,
 }
 
 // SAFETY: a stack is two addresses and some numbers. Its methods read none of the memory, and
@@ -49,6 +60,14 @@ unsafe impl Send for Stack {}
 unsafe impl Sync for Stack {}
 
 impl Stack {
+    #[inline]
+    pub(crate) fn key(&self) -> StackKey {
+        StackKey {
+            index: self.index,
+            generation: self.generation,
+        }
+    }
+
     /// One past the highest byte, where the first frame goes; a multiple of 64.
     #[inline]
     #[must_use]

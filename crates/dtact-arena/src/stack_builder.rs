@@ -26,6 +26,7 @@ const DECAY_PERIOD: Duration = Duration::from_secs(1);
 /// assert_eq!((pool.default_bytes(), pool.capacity()), (2 << 20, 1000));
 /// # Ok::<(), dtact_arena::ArenaError>(())
 /// ```
+#[doc(alias = "Builder")]
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing before `build`"]
 pub struct StackPoolBuilder {

@@ -12,6 +12,8 @@
 //! follows demand, [`StackPool::trim`] lets everything go. A mutex that is only ever tried keeps
 //! them to one thread at a time.
 
+#![allow(unsafe_code, reason = "computes addresses of slots without checks")]
+
 use core::time::Duration;
 use std::sync::{Mutex, MutexGuard, OnceLock, TryLockError};
 use std::time::Instant;
@@ -21,14 +23,11 @@ use crate::guard::{GuardBudget, GuardMethod, Guards};
 use crate::layout::Ends;
 use crate::permit::Permits;
 use crate::size_class::SizeClass;
-use crate::stack::Stack;
+use crate::stack::{Stack, StackKey};
 use crate::stack_builder::StackPoolBuilder;
-use crate::stack_slots::StackSlots;
+use crate::stack_slots::{CHUNK_MAX, StackSlots};
 use crate::sync::counter::{self, AtomicU32};
 use crate::watermark::{Clock, Watermark};
-
-/// The most stacks that are taken or given back in one step.
-pub(crate) const CHUNK_MAX: usize = 32;
 
 /// A pool of stacks, from which any thread takes and to which any thread gives back.
 ///
@@ -56,9 +55,12 @@ pub struct StackPool {
     cached_class: Option<SizeClass>,
     permits: Permits,
     live_max: AtomicU32,
-    classes: [OnceLock<StackSlots>; SizeClass::COUNT],
+    /// The default class, reserved when the pool is built.
+    default_slots: StackSlots,
+    /// The others, each reserved at its first use.
+    other_slots: [OnceLock<StackSlots>; SizeClass::COUNT],
     idle: Mutex<Idle>,
-    // Dropped after the classes: the share of the budget is returned when the guards are gone.
+    // Dropped after the slots: the share of the budget is returned when the guards are gone.
     guards: Guards,
 }
 
@@ -115,22 +117,21 @@ impl StackPool {
         method: GuardMethod,
         budget: &'static GuardBudget,
     ) -> Result<Self, ArenaError> {
-        let pool = Self {
+        Ok(Self {
             id: crate::pool_id::next(),
             cached_class: (plan.ends != Ends::GuardBoth).then_some(plan.default_class),
             permits: Permits::new(plan.capacity),
             live_max: AtomicU32::new(0),
-            classes: [const { OnceLock::new() }; SizeClass::COUNT],
+            // A capacity beyond the address space is better refused here than at the first stack.
+            default_slots: StackSlots::try_new(&plan, plan.default_class)?,
+            other_slots: [const { OnceLock::new() }; SizeClass::COUNT],
             idle: Mutex::new(Idle {
                 clock: Clock::new(plan.decay_period),
                 watermarks: [Watermark::default(); SizeClass::COUNT],
             }),
             guards: Guards::new(method, budget),
             plan,
-        };
-        // A capacity beyond the address space is better refused here than at the first stack.
-        pool.slots(plan.default_class)?;
-        Ok(pool)
+        })
     }
 
     /// Takes a stack of at least `bytes_min` usable bytes, of the smallest class that has them.
@@ -163,7 +164,18 @@ impl StackPool {
         reason = "takes the right to the stack back"
     )]
     pub fn give_back(&self, stack: Stack) {
-        self.give_back_chunk(core::slice::from_ref(&stack));
+        assert!(
+            stack.pool_id == self.id,
+            "a stack goes back to the pool it came from"
+        );
+        let slots = self.taken_slots(stack.class);
+        // The slot goes first: a permit means that a slot is there [arena.I4].
+        if self.plan.ends == Ends::GuardBoth {
+            slots.close_hidden(&stack, &self.guards);
+        } else {
+            slots.close(&[stack.key()]);
+        }
+        self.permits.release(1);
     }
 
     /// Whether a stack has not overflowed, as far as its canary tells; true where it has none, with
@@ -225,8 +237,8 @@ impl StackPool {
         let steps = idle.clock.steps(now);
         let mut is_any_idle = false;
         let mut is_more_due = false;
-        for (slots, watermark) in self.classes.iter().zip(&mut idle.watermarks) {
-            let Some(slots) = slots.get() else { continue };
+        for (class, slots) in self.all_slots() {
+            let watermark = &mut idle.watermarks[class.index()];
             if steps > 0 {
                 let figures = slots.take_figures();
                 watermark.pass(steps, figures.peak, figures.out);
@@ -262,7 +274,7 @@ impl StackPool {
             return Ok(0);
         };
         let mut total = 0;
-        for slots in self.classes.iter().filter_map(OnceLock::get) {
+        for (_, slots) in self.all_slots() {
             // Bounded, where others give stacks back all the time.
             for _ in 0..=slots.figures().touched {
                 let (released, is_all) = slots.release_idle(u32::MAX)?;
@@ -282,8 +294,9 @@ impl StackPool {
     ///
     /// [`ArenaError::Os`]: the system did not say.
     pub fn resident_bytes(&self) -> Result<usize, ArenaError> {
-        let classes = self.classes.iter().filter_map(OnceLock::get);
-        classes.map(StackSlots::resident_bytes).sum()
+        self.all_slots()
+            .map(|(_, slots)| slots.resident_bytes())
+            .sum()
     }
 
     /// The bytes of the default class, which [`StackCache`](crate::StackCache) hands out.
@@ -310,7 +323,7 @@ impl StackPool {
             committed_bytes: 0,
             exposed: 0,
         };
-        for slots in self.classes.iter().filter_map(OnceLock::get) {
+        for (_, slots) in self.all_slots() {
             let figures = slots.figures();
             metrics.touched = metrics.touched.saturating_add(figures.touched);
             metrics.mapped_bytes += figures.mapped_bytes;
@@ -339,6 +352,17 @@ impl StackPool {
             Some(_) => (self.plan.capacity / 64).max(1),
             None => 1,
         }
+    }
+
+    /// The right to a stack of the default class that a cache of this pool has kept by its number.
+    ///
+    /// # Safety
+    ///
+    /// - The key is that of a stack of this pool and of its default class.
+    #[inline]
+    pub(crate) unsafe fn cached_stack(&self, key: StackKey) -> Stack {
+        // SAFETY: as the caller promises.
+        unsafe { self.default_slots.stack(key, self.id) }
     }
 
     pub(crate) fn take_class(&self, class: SizeClass) -> Result<Stack, ArenaError> {
@@ -393,38 +417,48 @@ impl StackPool {
         result
     }
 
-    /// Gives stacks of one class back, those of `chunk[0]`.
+    /// Gives stacks of the default class back, which a cache has kept.
     #[track_caller]
-    pub(crate) fn give_back_chunk(&self, chunk: &[Stack]) {
-        for chunk in chunk.chunks(CHUNK_MAX) {
-            for stack in chunk {
-                assert!(
-                    stack.pool_id == self.id,
-                    "a stack goes back to the pool it came from"
-                );
-                assert!(
-                    stack.class == chunk[0].class,
-                    "a chunk is of one size class"
-                );
-            }
-            let slots = self.classes[chunk[0].class.index()].get();
-            let slots = slots.expect("the class of a stack of this pool is reserved");
+    pub(crate) fn give_back_cached(&self, stacks: &[StackKey]) {
+        let slots = &self.default_slots;
+        for chunk in stacks.chunks(CHUNK_MAX) {
             // The slots go first: a permit means that a slot is there [arena.I4].
-            slots.close(chunk, &mut [0; CHUNK_MAX], &self.guards);
+            slots.close(chunk);
             self.permits
                 .release(u32::try_from(chunk.len()).expect("at most 32"));
         }
     }
 
+    /// The slots of a class of which stacks have been taken, or of the default class.
+    fn taken_slots(&self, class: SizeClass) -> &StackSlots {
+        if class == self.plan.default_class {
+            return &self.default_slots;
+        }
+        self.other_slots[class.index()]
+            .get()
+            .expect("the class of a stack of this pool is reserved")
+    }
+
     /// The slots of a class, reserved at its first use.
     fn slots(&self, class: SizeClass) -> Result<&StackSlots, ArenaError> {
-        let place = &self.classes[class.index()];
+        if class == self.plan.default_class {
+            return Ok(&self.default_slots);
+        }
+        let place = &self.other_slots[class.index()];
         if let Some(slots) = place.get() {
             return Ok(slots);
         }
-        let fresh = StackSlots::try_new(class, self.capacity(), self.plan.ends, self.plan.node)?;
+        let fresh = StackSlots::try_new(&self.plan, class)?;
         // Where two threads come here at once, the slower one's reservation is released unused.
         Ok(place.get_or_init(|| fresh))
+    }
+
+    /// The slots of every class that is in use.
+    fn all_slots(&self) -> impl Iterator<Item = (SizeClass, &StackSlots)> {
+        let others = self.other_slots.iter().filter_map(OnceLock::get);
+        core::iter::once(&self.default_slots)
+            .chain(others)
+            .map(|slots| (slots.class(), slots))
     }
 
     /// What `decay` remembers, unless another thread is at it.

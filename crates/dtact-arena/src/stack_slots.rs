@@ -39,7 +39,8 @@ use crate::guard::{Guards, Hidden};
 use crate::layout::{Ends, GUARD_BYTES_MIN, StackLayout};
 use crate::region::Region;
 use crate::size_class::SizeClass;
-use crate::stack::Stack;
+use crate::stack::{Stack, StackKey};
+use crate::stack_pool::StackPlan;
 use crate::sync::counter::{self, AtomicU32};
 use crate::sync::{Ordering, OwnLine};
 use crate::sys::{PageRange, Platform, System};
@@ -62,6 +63,9 @@ const GUARDS_AHEAD_MAX: u32 = 64;
 
 /// The most slots whose memory is given back in one step: [arena.I4].
 const RELEASE_MAX: u32 = 256;
+
+/// The most stacks that are taken or given back in one step.
+pub(crate) const CHUNK_MAX: usize = 32;
 
 /// The slots of one size class.
 #[derive(Debug)]
@@ -100,13 +104,9 @@ impl StackSlots {
         (capacity / 8).clamp(1, RELEASE_MAX)
     }
 
-    pub(crate) fn try_new(
-        class: SizeClass,
-        capacity: u32,
-        ends: Ends,
-        node: Option<u32>,
-    ) -> Result<Self, ArenaError> {
-        let layout = StackLayout::new(class, System::page_bytes(), GUARD_BYTES_MIN, ends);
+    pub(crate) fn try_new(plan: &StackPlan, class: SizeClass) -> Result<Self, ArenaError> {
+        let capacity = plan.capacity;
+        let layout = StackLayout::new(class, System::page_bytes(), GUARD_BYTES_MIN, plan.ends);
         let spare_count = Self::spare_count(capacity);
         let slot_count = capacity + spare_count;
         let bytes = layout.region_bytes(slot_count).and_then(NonZeroUsize::new);
@@ -116,7 +116,7 @@ impl StackSlots {
         };
         let region = Region::try_new_uncommitted(bytes.ok_or(refused)?)?;
         region.refuse_huge_pages();
-        if let Some(node) = node {
+        if let Some(node) = plan.node {
             region.prefer_node(node)?;
         }
         Ok(Self {
@@ -128,6 +128,11 @@ impl StackSlots {
             states: Table::try_new(slot_count + 1)?,
             counts: OwnLine(Counts::default()),
         })
+    }
+
+    /// The size class.
+    pub(crate) fn class(&self) -> SizeClass {
+        self.class
     }
 
     /// Takes up to `out.len()` slots for a caller who has a permit for each, and returns how many.
@@ -199,88 +204,107 @@ impl StackSlots {
             unsafe { hidden.undo(self.pages(index)) }?;
             state &= !(HIDDEN_BY_ADVICE | HIDDEN_BY_PROTECTION);
         }
-        let bottom = self.region.at(span.bottom);
-        let has_canary = self.layout.ends().has_canary();
-        if has_canary {
-            // SAFETY: by the layout, the line below the bottom is inside the region, and no
-            // stack's.
-            unsafe { canary::put(bottom) }
-        }
         let state = next_generation(state);
         // Relaxed: the holder's.
         word.store(state, Ordering::Relaxed);
-        Ok(Stack {
-            top: self.region.at(span.top),
+        let generation = generation_of(state);
+        let key = StackKey { index, generation };
+        // SAFETY: the state above was that of a slot of this class.
+        let stack = unsafe { self.stack(key, pool_id) };
+        if stack.canary_count > 0 {
+            // SAFETY: by the layout, the line below the bottom is inside the region, and no
+            // stack's.
+            unsafe { canary::put(stack.bottom) }
+        }
+        Ok(stack)
+    }
+
+    /// The right to run on a slot that the caller holds, of that generation.
+    ///
+    /// # Safety
+    ///
+    /// - The slot is one of this class.
+    #[inline]
+    pub(crate) unsafe fn stack(&self, key: StackKey, pool_id: u64) -> Stack {
+        let StackKey { index, generation } = key;
+        debug_assert!(index < self.states.len() - 1, "a slot of this class");
+        let span = self.layout.span(index);
+        // SAFETY: by the layout, the slot's span lies inside the region [arena.I1].
+        let top = unsafe { self.region.bottom().add(span.top) };
+        // SAFETY: as above.
+        let bottom = unsafe { self.region.bottom().add(span.bottom) };
+        Stack {
+            top,
             bottom,
             pool_id,
             index,
-            generation: generation_of(state),
+            generation,
             class: self.class,
-            has_canary,
-        })
+            canary_count: u8::from(self.layout.ends().has_canary()),
+        }
     }
 
-    /// Takes stacks back.
+    /// Takes stacks back, up to [`CHUNK_MAX`].
     ///
     /// # Panics
     ///
-    /// When one of them has been given back already, or has a dead canary where it is hidden;
-    /// nothing is taken back then.
+    /// When one of them has been given back already; nothing is taken back then.
     #[track_caller]
-    pub(crate) fn close(&self, stacks: &[Stack], indices: &mut [u32], guards: &Guards) {
-        for (index, stack) in indices.iter_mut().zip(stacks) {
+    pub(crate) fn close(&self, stacks: &[StackKey]) {
+        let mut indices = [0; CHUNK_MAX];
+        let indices = &mut indices[..stacks.len()];
+        for (index, key) in indices.iter_mut().zip(stacks) {
+            *index = key.index;
             // Relaxed: the holder's.
-            let state = self.states.word(stack.index).load(Ordering::Relaxed);
-            assert!(
-                generation_of(state) == stack.generation,
-                "stack {} of {:?} has been given back already",
-                stack.index,
-                stack.class
-            );
-            *index = stack.index;
+            let state = self.states.word(key.index).load(Ordering::Relaxed);
+            self.check_generation(*key, generation_of(state) == key.generation);
         }
-        if self.layout.ends() == Ends::GuardBoth {
-            for stack in stacks {
-                self.close_hidden(stack, guards);
-            }
-            return;
-        }
-        for &index in &indices[..stacks.len()] {
+        for &index in &*indices {
             let word = self.states.word(index);
             // Relaxed: the holder's.
             let state = word.load(Ordering::Relaxed);
             word.store(next_generation(state), Ordering::Relaxed);
         }
-        self.put_back(&indices[..stacks.len()]);
+        self.put_back(indices);
+    }
+
+    #[inline]
+    #[track_caller]
+    fn check_generation(&self, key: StackKey, is_right: bool) {
+        assert!(
+            is_right,
+            "stack {} of {:?} has been given back already",
+            key.index, self.class
+        );
     }
 
     /// Takes one stack back that shall be inaccessible while it is idle.
+    ///
+    /// # Panics
+    ///
+    /// When it has been given back already, or its canary is dead.
     #[track_caller]
-    fn close_hidden(&self, stack: &Stack, guards: &Guards) {
-        assert!(
-            Self::is_canary_intact(stack),
-            "stack {} of {:?} has overflowed: its canary is dead",
-            stack.index,
-            stack.class
-        );
-        let word = self.states.word(stack.index);
+    pub(crate) fn close_hidden(&self, stack: &Stack, guards: &Guards) {
+        let key = stack.key();
+        let word = self.states.word(key.index);
         // Relaxed: the holder's. An exchange, so that of two who give it back at once one fails.
         let state = word.load(Ordering::Relaxed);
         let closed = word.compare_exchange(
-            (state & 0xffff) | (u32::from(stack.generation) << GENERATION_SHIFT),
+            (state & 0xffff) | (u32::from(key.generation) << GENERATION_SHIFT),
             next_generation(state),
             Ordering::Relaxed,
             Ordering::Relaxed,
         );
+        self.check_generation(key, closed.is_ok());
         assert!(
-            closed.is_ok(),
-            "stack {} of {:?} has been given back already",
-            stack.index,
-            stack.class
+            Self::is_canary_intact(stack),
+            "stack {} of {:?} has overflowed: its canary is dead",
+            key.index,
+            self.class
         );
         // SAFETY: the pages of the slot, whole and inside the region by the layout. Nobody has the
         // stack, since it was just given back.
-        let bit = match unsafe { guards.hide(self.pages(stack.index)) } {
+        let bit = match unsafe { guards.hide(self.pages(key.index)) } {
             Some(Hidden::ByAdvice) => HIDDEN_BY_ADVICE,
             Some(Hidden::ByProtection) => HIDDEN_BY_PROTECTION,
             None => {
@@ -289,14 +313,14 @@ impl StackSlots {
                     .0
                     .exposed
                     .fetch_add(1, counter::Ordering::Relaxed);
-                return self.put_back(&[stack.index]);
+                return self.put_back(&[key.index]);
             }
         };
         // Relaxed: the holder's.
         word.fetch_or(bit, Ordering::Relaxed);
         // Relaxed, as all the figures.
         self.counts.0.dirty.fetch_sub(1, counter::Ordering::Relaxed);
-        self.depot.give_back_released(&[stack.index]);
+        self.depot.give_back_released(&[key.index]);
         self.come_back(1);
     }
 
@@ -305,7 +329,7 @@ impl StackSlots {
     pub(crate) fn is_canary_intact(stack: &Stack) -> bool {
         // SAFETY: the caller's pool has the stack, so the line below its bottom is inside the
         // region, and no stack's; `open` has put a canary there.
-        !stack.has_canary || unsafe { canary::is_intact(stack.bottom) }
+        stack.canary_count == 0 || unsafe { canary::is_intact(stack.bottom) }
     }
 
     /// Gives the memory of up to `max` idle stacks back, and returns of how many, and whether they
