@@ -57,6 +57,9 @@ fn take(context: &WorkerContext) -> Option<TaskIndex> {
         if let Some(task) = stacks::take_starved(context) {
             return Some(task);
         }
+        if stacks::decay(context) {
+            continue;
+        }
         match worker.park() {
             Parked::Closed => return None,
             Parked::Work => {}
