@@ -7,6 +7,7 @@ mod child;
 
 use std::env;
 use std::hint::black_box;
+use std::mem::MaybeUninit;
 use std::os::unix::process::ExitStatusExt;
 use std::process;
 use std::ptr;
@@ -51,10 +52,19 @@ fn write_down(stack: &Stack, bytes_below: usize) {
     }
 }
 
-/// A frame of 40,000 bytes of zeroes, the lowest of which is written first.
+/// A frame of 40,000 bytes of zeroes.
 #[expect(clippy::large_stack_arrays, reason = "that it is large is the point")]
-extern "C" fn huge_frame() {
+extern "C" fn zeroed_frame() {
     let mut frame = [0_u8; FRAME_BYTES];
+    black_box(&mut frame);
+}
+
+/// A frame of 40,000 bytes, of which the code writes the lowest alone. Where the compiler does not
+/// touch the pages between, a smaller guard is stepped over.
+extern "C" fn sparse_frame() {
+    let mut frame = [const { MaybeUninit::<u8>::uninit() }; FRAME_BYTES];
+    // SAFETY: the lowest byte of the array.
+    unsafe { frame.as_mut_ptr().write_volatile(MaybeUninit::new(1)) }
     black_box(&mut frame);
 }
 
@@ -91,9 +101,13 @@ fn the_child_overflows() {
             // SAFETY: the stack is held, and has room.
             unsafe { child::call_on(&stack, small_frame) }
         }
-        "a huge frame" => {
+        "a huge frame of zeroes" => {
             // SAFETY: the stack is held; it has no room, and that is the question.
-            unsafe { child::call_on(&stack, huge_frame) }
+            unsafe { child::call_on(&stack, zeroed_frame) }
+        }
+        "a huge frame" => {
+            // SAFETY: as above.
+            unsafe { child::call_on(&stack, sparse_frame) }
         }
         "a hole" => write(stack.bottom().as_ptr().wrapping_sub(2 * page_bytes)),
         "an idle stack" => {
@@ -164,7 +178,7 @@ fn level_0_finds_an_overflow_at_the_next_look_unless_it_leaves_a_hole() {
             ("a small frame", Well),
             ("a byte", DeadCanary),
             ("a page", DeadCanary),
-            ("a huge frame", DeadCanary),
+            ("a huge frame of zeroes", DeadCanary),
             // What the level cannot find.
             ("a hole", Well),
             ("an idle stack", Well),
@@ -181,6 +195,7 @@ fn level_1_ends_the_process_at_the_first_byte_below() {
             ("a small frame", Well),
             ("a byte", Guard),
             ("a page", Guard),
+            ("a huge frame of zeroes", Guard),
             ("a huge frame", Guard),
             ("an idle stack", Well),
         ],
@@ -197,6 +212,7 @@ fn level_2_ends_the_process_at_either_end_and_at_a_touch_of_an_idle_stack() {
             ("a byte", DeadCanary),
             ("a line", Guard),
             ("a page", Guard),
+            ("a huge frame of zeroes", Guard),
             ("a huge frame", Guard),
             ("a byte above", Guard),
             ("an idle stack", Guard),

@@ -37,7 +37,8 @@ fn pass(gate: &Mutex<Gate>) {
     }));
 }
 
-/// Has frames that touch more than 32 KiB of the stack.
+/// Has a frame that touches more than 32 KiB of the stack.
+#[expect(clippy::large_stack_arrays, reason = "the stack is to be used")]
 #[inline(never)]
 fn use_stack() {
     let words = [1_u64; 4096];
