@@ -15,17 +15,39 @@
 //!   kernel          one reservation per class    memory is committed when it is touched
 //! ```
 //!
+//! # Memory that goes back
+//!
+//! Memory of an idle stack stays with it, so that the next user finds it warm, until demand has
+//! fallen: [`StackPool::decay`], called now and then by whoever has nothing better to do, gives it
+//! back to the system. Memory of cells stays.
+//!
+//! # What is caught
+//!
+//! A stack is a value that cannot be copied, so safe code gives it back once, and a pool knows its
+//! own. A [`CellIndex`] is a number. What can go wrong all the same:
+//!
+//! | mistake | found |
+//! | --- | --- |
+//! | a stack or a cell of another pool is given back | always for stacks; for cells where the index is beyond the capacity |
+//! | unsafe code gives one stack back twice | where the second time reaches the pool, also when the slot has been taken again |
+//! | a cell is given back twice | where the second time reaches the depot while the cell is free there |
+//! | either, into a cache that has it | in builds with debug assertions |
+//!
+//! Each is a panic that says which slot it was. Two threads that give one slot back at the very
+//! same time may go unnoticed, but for stacks of [`SafetyLevel::Safety2`].
+//!
 //! # Limits
 //!
 //! Every pool has a capacity, and running out is an [`ArenaError`]. Address space is reserved for
-//! the full capacity; memory is not. Memory that was touched stays committed until the pool is
-//! dropped. A process that locks its future memory (`mlockall(MCL_FUTURE)`) commits each
-//! reservation at once: build small pools there.
+//! the full capacity; memory is not. A process that locks its future memory
+//! (`mlockall(MCL_FUTURE)`) commits each reservation at once, and gets none back before its pool is
+//! dropped: build small pools there.
 //!
 //! # Platforms
 //!
 //! Linux. Guards are made by `MADV_GUARD_INSTALL` where the kernel has it (6.13), and then cost no
-//! mapping; else by `mprotect`, two mappings each, within 45 % of `vm.max_map_count`.
+//! mapping; else by `mprotect`, two mappings each, within 45 % of `vm.max_map_count`. Many in one
+//! call by `process_madvise` where it takes the calling process (6.14).
 //!
 //! # What is unsafe here
 //!

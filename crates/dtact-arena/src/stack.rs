@@ -47,7 +47,7 @@ pub struct Stack {
 /// The right to a stack of a known pool and class, by its number: eight bytes, from which the
 /// addresses are computed anew. A `Stack` is four times as large, and copying one in and out of
 /// memory costs more than that.
-#[derive(Copy, Clone, Debug)]
+#[derive(Copy, Clone, Default, Debug)]
 pub(crate) struct StackKey {
     pub(crate) index: u32,
     pub(crate) generation: u16,

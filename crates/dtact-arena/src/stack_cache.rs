@@ -133,7 +133,7 @@ impl StackCache {
         self.bind(pool);
         let wanted = u32::try_from(self.limit / 2).unwrap_or(u32::MAX);
         let wanted = wanted.clamp(1, pool.cache_chunk());
-        pool.take_chunk(pool.default_class(), wanted, |stack| self.push(stack.key()))?;
+        pool.take_for_cache(wanted, |key| self.push(key))?;
         // The hottest came first, and goes last.
         self.stacks.reverse();
         Ok(())

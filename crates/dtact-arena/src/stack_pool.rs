@@ -333,12 +333,6 @@ impl StackPool {
         metrics
     }
 
-    /// The class that caches hand out.
-    #[inline]
-    pub(crate) fn default_class(&self) -> SizeClass {
-        self.plan.default_class
-    }
-
     /// Whether caches keep stacks of a class.
     #[inline]
     pub(crate) fn is_cached(&self, class: SizeClass) -> bool {
@@ -366,35 +360,46 @@ impl StackPool {
     }
 
     pub(crate) fn take_class(&self, class: SizeClass) -> Result<Stack, ArenaError> {
-        let mut taken = None;
-        self.take_chunk(class, 1, |stack| taken = Some(stack))?;
-        Ok(taken.expect("a chunk without an error is not empty"))
+        let slots = self.slots(class)?;
+        let mut key = StackKey::default();
+        self.take_chunk(slots, 1, |taken| key = taken)?;
+        // SAFETY: without an error one was taken, from these slots.
+        Ok(unsafe { slots.stack(key, self.id) })
+    }
+
+    /// Takes one stack of the default class at least, and a few at most; the hottest comes first.
+    pub(crate) fn take_for_cache(
+        &self,
+        wanted: u32,
+        each: impl FnMut(StackKey),
+    ) -> Result<(), ArenaError> {
+        self.take_chunk(&self.default_slots, wanted, each)
     }
 
     /// Takes one stack at least and `wanted` at most, up to [`CHUNK_MAX`]; the hottest comes first.
-    pub(crate) fn take_chunk(
+    #[inline]
+    fn take_chunk(
         &self,
-        class: SizeClass,
+        slots: &StackSlots,
         wanted: u32,
-        mut each: impl FnMut(Stack),
+        mut each: impl FnMut(StackKey),
     ) -> Result<(), ArenaError> {
-        let slots = self.slots(class)?;
         let exhausted = ArenaError::StacksExhausted {
             capacity: self.capacity(),
         };
-        let (granted, live) = self.permits.acquire(wanted);
+        let (granted, live) = self.permits.acquire(wanted.min(CHUNK_MAX));
         if granted == 0 {
             return Err(exhausted);
         }
-        let mut indices = [0; CHUNK_MAX];
+        let mut indices = [0; CHUNK_MAX as usize];
         let count = slots.take(&mut indices[..granted as usize]);
         debug_assert!(count > 0, "a permit finds a slot in any depot [arena.I4]");
         let indices = &indices[..count];
         let mut opened = 0;
         let mut result = if count == 0 { Err(exhausted) } else { Ok(()) };
         for &index in indices {
-            match slots.open(index, self.id, &self.guards, self.capacity()) {
-                Ok(stack) => each(stack),
+            match slots.open(index, &self.guards, self.capacity()) {
+                Ok(key) => each(key),
                 Err(error) => {
                     // Enough if there is one.
                     result = if opened == 0 { Err(error) } else { Ok(()) };
@@ -421,7 +426,7 @@ impl StackPool {
     #[track_caller]
     pub(crate) fn give_back_cached(&self, stacks: &[StackKey]) {
         let slots = &self.default_slots;
-        for chunk in stacks.chunks(CHUNK_MAX) {
+        for chunk in stacks.chunks(CHUNK_MAX as usize) {
             // The slots go first: a permit means that a slot is there [arena.I4].
             slots.close(chunk);
             self.permits

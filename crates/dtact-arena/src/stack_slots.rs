@@ -65,7 +65,7 @@ const GUARDS_AHEAD_MAX: u32 = 64;
 const RELEASE_MAX: u32 = 256;
 
 /// The most stacks that are taken or given back in one step.
-pub(crate) const CHUNK_MAX: usize = 32;
+pub(crate) const CHUNK_MAX: u32 = 32;
 
 /// The slots of one size class.
 #[derive(Debug)]
@@ -174,10 +174,9 @@ impl StackSlots {
     pub(crate) fn open(
         &self,
         index: u32,
-        pool_id: u64,
         guards: &Guards,
         capacity: u32,
-    ) -> Result<Stack, ArenaError> {
+    ) -> Result<StackKey, ArenaError> {
         let span = self.layout.span(index);
         // Acquire: pairs with the release of who made the guard.
         let word = self.states.word(index);
@@ -207,16 +206,15 @@ impl StackSlots {
         let state = next_generation(state);
         // Relaxed: the holder's.
         word.store(state, Ordering::Relaxed);
-        let generation = generation_of(state);
-        let key = StackKey { index, generation };
-        // SAFETY: the state above was that of a slot of this class.
-        let stack = unsafe { self.stack(key, pool_id) };
-        if stack.canary_count > 0 {
+        if self.layout.ends().has_canary() {
             // SAFETY: by the layout, the line below the bottom is inside the region, and no
             // stack's.
-            unsafe { canary::put(stack.bottom) }
+            unsafe { canary::put(self.region.at(span.bottom)) }
         }
-        Ok(stack)
+        Ok(StackKey {
+            index,
+            generation: generation_of(state),
+        })
     }
 
     /// The right to run on a slot that the caller holds, of that generation.
@@ -251,7 +249,7 @@ impl StackSlots {
     /// When one of them has been given back already; nothing is taken back then.
     #[track_caller]
     pub(crate) fn close(&self, stacks: &[StackKey]) {
-        let mut indices = [0; CHUNK_MAX];
+        let mut indices = [0; CHUNK_MAX as usize];
         let indices = &mut indices[..stacks.len()];
         for (index, key) in indices.iter_mut().zip(stacks) {
             *index = key.index;

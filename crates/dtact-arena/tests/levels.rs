@@ -61,10 +61,10 @@ extern "C" fn zeroed_frame() {
 
 /// A frame of 40,000 bytes, of which the code writes the lowest alone. Where the compiler does not
 /// touch the pages between, a smaller guard is stepped over.
+#[expect(clippy::large_stack_arrays, reason = "that it is large is the point")]
 extern "C" fn sparse_frame() {
     let mut frame = [const { MaybeUninit::<u8>::uninit() }; FRAME_BYTES];
-    // SAFETY: the lowest byte of the array.
-    unsafe { frame.as_mut_ptr().write_volatile(MaybeUninit::new(1)) }
+    write(frame.as_mut_ptr().cast());
     black_box(&mut frame);
 }
 
