@@ -157,7 +157,8 @@ impl StackPool {
     ///
     /// - When the stack is not from this pool.
     /// - When it has been given back already: unsafe code has made two values of one.
-    /// - With [`Safety2`](crate::SafetyLevel::Safety2), when its canary is dead.
+    /// - With [`Safety2`](crate::SafetyLevel::Safety2), when its canary is dead; the stack is
+    ///   missing from the pool then.
     #[track_caller]
     #[expect(
         clippy::needless_pass_by_value,
@@ -237,6 +238,7 @@ impl StackPool {
         let steps = idle.clock.steps(now);
         let mut is_any_idle = false;
         let mut is_more_due = false;
+        let mut first_error = None;
         for (class, slots) in self.all_slots() {
             let watermark = &mut idle.watermarks[class.index()];
             if steps > 0 {
@@ -247,17 +249,21 @@ impl StackPool {
             let surplus = figures.dirty.saturating_sub(watermark.get());
             // Before the first step nothing is known about demand.
             if surplus > 0 && idle.clock.is_running() {
-                let (released, is_all) = slots.release_idle(surplus)?;
-                is_more_due |= !is_all && released < surplus;
+                match slots.release_idle(surplus) {
+                    Ok((released, is_all)) => is_more_due |= !is_all && released < surplus,
+                    // The other classes have their turn all the same.
+                    Err(error) => first_error = first_error.or(Some(error)),
+                }
             }
             let figures = slots.figures();
             is_any_idle |= figures.dirty > figures.out;
         }
-        Ok(match (is_more_due, is_any_idle) {
-            (true, _) => Some(Duration::ZERO),
-            (false, true) => Some(idle.clock.next_in(now)),
-            (false, false) => None,
-        })
+        match (first_error, is_more_due, is_any_idle) {
+            (Some(error), ..) => Err(error),
+            (None, true, _) => Ok(Some(Duration::ZERO)),
+            (None, false, true) => Ok(Some(idle.clock.next_in(now))),
+            (None, false, false) => Ok(None),
+        }
     }
 
     /// Gives the memory of all idle stacks back to the system, and returns of how many. Stacks in
@@ -274,17 +280,25 @@ impl StackPool {
             return Ok(0);
         };
         let mut total = 0;
+        let mut first_error = None;
         for (_, slots) in self.all_slots() {
             // Bounded, where others give stacks back all the time.
             for _ in 0..=slots.figures().touched {
-                let (released, is_all) = slots.release_idle(u32::MAX)?;
-                total += released;
-                if is_all {
-                    break;
+                match slots.release_idle(u32::MAX) {
+                    Ok((released, is_all)) => {
+                        total += released;
+                        if is_all {
+                            break;
+                        }
+                    }
+                    Err(error) => {
+                        first_error = first_error.or(Some(error));
+                        break;
+                    }
                 }
             }
         }
-        Ok(total)
+        first_error.map_or(Ok(total), Err)
     }
 
     /// The bytes of memory that the stacks have, idle ones included. The system is asked, which
