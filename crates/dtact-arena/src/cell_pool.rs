@@ -15,9 +15,10 @@ use core::ptr::NonNull;
 use crate::cell::{CLASS_BYTES, CLASS_COUNT, CellClass, CellIndex, SLOTS_MAX};
 use crate::cell_builder::CellPoolBuilder;
 use crate::depot::Depot;
-use crate::error::{ArenaError, Errno};
+use crate::error::ArenaError;
 use crate::region::Region;
 use crate::stack_builder::check_capacity;
+use crate::sys::OUT_OF_MEMORY;
 use crate::sys::{Platform, System};
 
 /// The most cells that go between a depot and a cache in one step.
@@ -212,7 +213,7 @@ fn region(cell_bytes: usize, builder: &CellPoolBuilder) -> Result<Region, ArenaE
         .and_then(NonZeroUsize::new);
     let refused = ArenaError::Os {
         op: "reserving address space",
-        errno: Errno(12),
+        errno: OUT_OF_MEMORY,
     };
     let region = Region::try_new(bytes.ok_or(refused)?)?;
     if builder.has_huge_pages {

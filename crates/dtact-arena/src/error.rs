@@ -77,6 +77,11 @@ pub enum ArenaError {
     },
     /// Huge pages were asked for, and the administrator has switched them off.
     HugePagesOff,
+    /// This operating system, or this interpreter, cannot do it.
+    Unsupported {
+        /// What it cannot do.
+        what: &'static str,
+    },
     /// The operating system refused.
     Os {
         /// What was being done.
@@ -137,6 +142,7 @@ impl fmt::Display for ArenaError {
                 "huge pages are switched off, write `madvise` to \
                  /sys/kernel/mm/transparent_hugepage/enabled or do without",
             ),
+            Self::Unsupported { what } => write!(f, "{what} cannot be had here"),
             Self::Os { op, errno } => write!(f, "{op}: {errno}"),
         }
     }
@@ -183,6 +189,7 @@ mod tests {
                 errno: Errno(22),
             },
             ArenaError::HugePagesOff,
+            ArenaError::Unsupported { what: "a thing" },
             ArenaError::Os {
                 op: "reserving address space",
                 errno: Errno(12),

@@ -43,23 +43,29 @@ pub(crate) const LINE_BYTES: usize = 64;
 ///
 /// Where the compiler probes each page of a large frame, one page catches every overflow. The
 /// RISC-V and LoongArch targets have no stack probes: there a frame can step over a page, and a
-/// guard is 64 KiB.
+/// guard is 64 KiB. Windows opens a part of it to the handlers of an overflow: 20 KiB, as the
+/// standard library asks for its own threads, above a page of 4 KiB that nothing opens.
 pub(crate) const GUARD_BYTES_MIN: usize =
     if cfg!(any(target_arch = "riscv64", target_arch = "loongarch64")) {
         64 * 1024
+    } else if cfg!(windows) {
+        24 * 1024
     } else {
         1
     };
+
+/// The bits that are 0 in whatever is a multiple of a page.
+const LOW_BITS: usize = 4096 - 1;
 
 /// What lies at the ends of a stack.
 #[derive(Copy, Clone, Eq, PartialEq, Debug)]
 pub(crate) enum Ends {
     /// A canary below.
-    Canary,
+    Canary = 0,
     /// A guard below.
-    GuardBelow,
+    GuardBelow = 1,
     /// Guards below and above, and a canary in between.
-    GuardBoth,
+    GuardBoth = 2,
 }
 
 impl Ends {
@@ -129,12 +135,27 @@ impl StackLayout {
         // The page that makes the number odd is better a guard than a gap.
         let odd_page = (pages + 1) % 2;
         let guard_pages = guard_pages + if ends.has_guards() { odd_page } else { 0 };
+        let guard_bytes = guard_pages * page_bytes;
+        Self::with_measures(
+            ends,
+            page_bytes,
+            guard_bytes,
+            (pages + odd_page) * page_bytes,
+        )
+    }
+
+    const fn with_measures(
+        ends: Ends,
+        page_bytes: usize,
+        guard_bytes: usize,
+        stride_bytes: usize,
+    ) -> Self {
         Self {
             ends,
             page_bytes,
             head_bytes: if ends.has_guards() { 0 } else { page_bytes },
-            guard_bytes: guard_pages * page_bytes,
-            stride_bytes: (pages + odd_page) * page_bytes,
+            guard_bytes,
+            stride_bytes,
             canary_bytes: match ends {
                 Ends::GuardBoth => LINE_BYTES,
                 Ends::Canary | Ends::GuardBelow => 0,
@@ -178,6 +199,54 @@ impl StackLayout {
         }
     }
 
+    /// All there is to know of it, in two words.
+    pub(crate) const fn to_words(self) -> [usize; 2] {
+        // The measures are multiples of a page: their low bits are free.
+        let page_shift = self.page_bytes.trailing_zeros() as usize;
+        [
+            self.stride_bytes | self.ends as usize,
+            self.guard_bytes | page_shift,
+        ]
+    }
+
+    /// The layout of these words; `None` where they are of none.
+    pub(crate) const fn from_words([stride, guard]: [usize; 2]) -> Option<Self> {
+        let (stride_bytes, guard_bytes) = (stride & !LOW_BITS, guard & !LOW_BITS);
+        let page_bytes = match guard & LOW_BITS {
+            page_shift @ 12..=62 => 1 << page_shift,
+            _ => return None,
+        };
+        let ends = match stride & LOW_BITS {
+            0 => Ends::Canary,
+            1 => Ends::GuardBelow,
+            2 => Ends::GuardBoth,
+            _ => return None,
+        };
+        if stride_bytes == 0 {
+            return None;
+        }
+        Some(Self::with_measures(
+            ends,
+            page_bytes,
+            guard_bytes,
+            stride_bytes,
+        ))
+    }
+
+    /// The places of the slot whose guard has the byte at `offset`; `None` outside of guards.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "an offset in a region, whose slots are numbered by 32 bits"
+    )]
+    pub(crate) const fn guard_around(self, offset: usize) -> Option<StackSpan> {
+        match offset.checked_sub(self.head_bytes) {
+            Some(offset) if offset % self.stride_bytes < self.guard_bytes => {
+                Some(self.span((offset / self.stride_bytes) as u32))
+            }
+            _ => None,
+        }
+    }
+
     /// The places of slot `index`.
     #[inline]
     pub(crate) const fn span(self, index: u32) -> StackSpan {
@@ -192,6 +261,17 @@ impl StackLayout {
             top: end - self.gap_bytes - colour_bytes,
             end,
         }
+    }
+
+    /// The pages, as offset and bytes, that are used while somebody has the slot; guards are not.
+    pub(crate) const fn used_pages(self, index: u32) -> (usize, usize) {
+        let span = self.span(index);
+        // The canary is the last line of the page below.
+        let start = match self.ends {
+            Ends::Canary => span.pages - self.page_bytes,
+            Ends::GuardBelow | Ends::GuardBoth => span.pages,
+        };
+        (start, span.end - start)
     }
 
     /// The pages, as offset and bytes, whose memory can be given back while nobody has the slots
@@ -295,6 +375,28 @@ mod tests {
     }
 
     #[test]
+    fn what_is_used_has_stack_and_canary_and_no_guard() {
+        for (layout, _, page_bytes, _) in layouts() {
+            for index in [0, 1, 77] {
+                let (start, bytes) = layout.used_pages(index);
+                let span = layout.span(index);
+                assert_eq!((start % page_bytes, bytes % page_bytes), (0, 0));
+                assert_eq!(start + bytes, span.end);
+                assert!(
+                    start
+                        <= span.bottom
+                            - if layout.ends.has_canary() {
+                                LINE_BYTES
+                            } else {
+                                0
+                            }
+                );
+                assert!(!layout.ends.has_guards() || start >= span.pages);
+            }
+        }
+    }
+
+    #[test]
     fn guards_at_both_ends_touch_the_stack() {
         for (layout, ..) in layouts().filter(|(layout, ..)| layout.ends == Ends::GuardBoth) {
             for index in [0, 1, 77] {
@@ -302,6 +404,31 @@ mod tests {
             }
             let bytes = layout.region_bytes(10).expect("a small region");
             assert_eq!(layout.span(10).guard + layout.guard_bytes, bytes);
+        }
+    }
+
+    #[test]
+    fn the_slot_of_a_guard_is_found_from_its_bytes_alone() {
+        for (layout, ..) in layouts() {
+            for index in [0, 1, 63, 64, 65, 1_000_000] {
+                let span = layout.span(index);
+                let found = layout.ends.has_guards().then_some(span);
+                assert_eq!(layout.guard_around(span.guard), found);
+                assert_eq!(layout.guard_around(span.pages - 1), found);
+                assert_eq!(layout.guard_around(span.pages), None);
+                assert_eq!(layout.guard_around(span.bottom), None);
+                assert_eq!(layout.guard_around(span.top - 1), None);
+            }
+        }
+    }
+
+    #[test]
+    fn a_layout_comes_back_out_of_its_words() {
+        for (layout, ..) in layouts() {
+            assert_eq!(StackLayout::from_words(layout.to_words()), Some(layout));
+        }
+        for words in [[0, 0], [0, 1 << 20], [1 << 20, 0], [usize::MAX; 2]] {
+            assert_eq!(StackLayout::from_words(words), None);
         }
     }
 

@@ -11,10 +11,7 @@ use core::num::NonZeroUsize;
 use core::ptr::NonNull;
 
 use crate::error::{ArenaError, Errno};
-use crate::sys::{PageRange, Platform, System, Touched};
-
-/// What a size larger than the address space is answered with: `ENOMEM`, as the kernel would.
-const OUT_OF_ADDRESSES: Errno = Errno(12);
+use crate::sys::{OUT_OF_MEMORY, PageRange, Platform, System, Touched};
 
 /// A reservation: address space that commits page by page, as it is touched.
 #[derive(Debug)]
@@ -53,7 +50,7 @@ impl Region {
             .get()
             .checked_next_multiple_of(System::page_bytes())
             .and_then(NonZeroUsize::new)
-            .ok_or_else(|| refused(OUT_OF_ADDRESSES))?;
+            .ok_or_else(|| refused(OUT_OF_MEMORY))?;
         let bottom = reserve(bytes).map_err(refused)?;
         Ok(Self { bottom, bytes })
     }

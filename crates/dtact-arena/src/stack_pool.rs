@@ -14,6 +14,7 @@
 
 #![allow(unsafe_code, reason = "computes addresses of slots without checks")]
 
+use core::ptr::NonNull;
 use core::time::Duration;
 use std::sync::{Mutex, MutexGuard, OnceLock, TryLockError};
 use std::time::Instant;
@@ -165,6 +166,12 @@ impl StackPool {
         reason = "takes the right to the stack back"
     )]
     pub fn give_back(&self, stack: Stack) {
+        self.give_back_once(&stack);
+    }
+
+    /// As [`give_back`](Self::give_back), of a value that is not used again.
+    #[track_caller]
+    pub(crate) fn give_back_once(&self, stack: &Stack) {
         assert!(
             stack.pool_id == self.id,
             "a stack goes back to the pool it came from"
@@ -172,7 +179,7 @@ impl StackPool {
         let slots = self.taken_slots(stack.class);
         // The slot goes first: a permit means that a slot is there [arena.I4].
         if self.plan.ends == Ends::GuardBoth {
-            slots.close_hidden(&stack, &self.guards);
+            slots.close_hidden(stack, &self.guards);
         } else {
             slots.close(&[stack.key()]);
         }
@@ -456,6 +463,21 @@ impl StackPool {
         self.other_slots[class.index()]
             .get()
             .expect("the class of a stack of this pool is reserved")
+    }
+
+    /// The lowest byte of the guard below a stack of this pool; where there is none, its bottom.
+    ///
+    /// # Panics
+    ///
+    /// When the stack is not from this pool.
+    #[must_use]
+    #[track_caller]
+    pub fn lowest(&self, stack: &Stack) -> NonNull<u8> {
+        assert!(
+            stack.pool_id == self.id,
+            "a stack is described by the pool it came from"
+        );
+        self.taken_slots(stack.class).lowest(stack.index)
     }
 
     /// The slots of a class, reserved at its first use.

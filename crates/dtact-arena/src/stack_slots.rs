@@ -31,19 +31,22 @@
 #![allow(unsafe_code, reason = "guards, hides and discards slots")]
 
 use core::num::NonZeroUsize;
+use core::ptr::NonNull;
 
 use crate::canary;
 use crate::depot::{Depot, Source};
-use crate::error::{ArenaError, Errno};
+use crate::error::ArenaError;
 use crate::guard::{Guards, Hidden};
 use crate::layout::{Ends, GUARD_BYTES_MIN, StackLayout};
+use crate::overflow::registry::RegionRecord;
+use crate::overflow::{self, Registered};
 use crate::region::Region;
 use crate::size_class::SizeClass;
 use crate::stack::{Stack, StackKey};
 use crate::stack_pool::StackPlan;
 use crate::sync::counter::{self, AtomicU32};
 use crate::sync::{Ordering, OwnLine};
-use crate::sys::{PageRange, Platform, System};
+use crate::sys::{OUT_OF_MEMORY, PageRange, Platform, System};
 use crate::table::Table;
 
 /// The slot has its guard.
@@ -70,6 +73,8 @@ pub(crate) const CHUNK_MAX: u32 = 32;
 /// The slots of one size class.
 #[derive(Debug)]
 pub(crate) struct StackSlots {
+    /// Where there are guards. Dropped first: the handler does not know a region that is gone.
+    _known_to_handler: Option<Registered>,
     class: SizeClass,
     region: Region,
     layout: StackLayout,
@@ -112,14 +117,20 @@ impl StackSlots {
         let bytes = layout.region_bytes(slot_count).and_then(NonZeroUsize::new);
         let refused = ArenaError::Os {
             op: "reserving address space",
-            errno: Errno(12),
+            errno: OUT_OF_MEMORY,
         };
         let region = Region::try_new_uncommitted(bytes.ok_or(refused)?)?;
         region.refuse_huge_pages();
         if let Some(node) = plan.node {
             region.prefer_node(node)?;
         }
+        let record = RegionRecord {
+            bottom: region.bottom().addr().get(),
+            bytes: region.bytes(),
+            layout,
+        };
         Ok(Self {
+            _known_to_handler: plan.ends.has_guards().then(|| overflow::register(record)),
             class,
             region,
             layout,
@@ -177,12 +188,12 @@ impl StackSlots {
         guards: &Guards,
         capacity: u32,
     ) -> Result<StackKey, ArenaError> {
-        let span = self.layout.span(index);
         // Acquire: pairs with the release of who made the guard.
         let word = self.states.word(index);
         let mut state = word.load(Ordering::Acquire);
         if state & COMMITTED == 0 {
-            let committed = self.region.commit(span.guard, span.end - span.guard);
+            let (offset, bytes) = self.layout.used_pages(index);
+            let committed = self.region.commit(offset, bytes);
             committed.map_err(|errno| ArenaError::Os {
                 op: "committing memory for a stack",
                 errno,
@@ -209,7 +220,7 @@ impl StackSlots {
         if self.layout.ends().has_canary() {
             // SAFETY: by the layout, the line below the bottom is inside the region, and no
             // stack's.
-            unsafe { canary::put(self.region.at(span.bottom)) }
+            unsafe { canary::put(self.region.at(self.layout.span(index).bottom)) }
         }
         Ok(StackKey {
             index,
@@ -406,6 +417,11 @@ impl StackSlots {
                 op: "asking which pages of a pool were touched",
                 errno,
             })
+    }
+
+    /// The lowest byte of a slot, its guard included.
+    pub(crate) fn lowest(&self, index: u32) -> NonNull<u8> {
+        self.region.at(self.layout.span(index).guard)
     }
 
     /// The pages of a slot, without its guard.

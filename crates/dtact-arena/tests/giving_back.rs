@@ -1,5 +1,7 @@
 //! Memory of idle stacks goes back to the system as demand falls, and nobody is refused meanwhile.
-#![cfg(all(not(miri), not(dtact_loom)))]
+//!
+//! Elsewhere the system keeps what it was given back until memory is short.
+#![cfg(all(target_os = "linux", not(miri), not(dtact_loom)))]
 #![allow(unsafe_code, reason = "touches stacks it holds")]
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,5 +1,5 @@
 //! A million guarded stacks and a million cells: how many mappings and page tables they cost.
-#![cfg(all(not(miri), not(dtact_loom)))]
+#![cfg(all(target_os = "linux", not(miri), not(dtact_loom)))]
 
 use std::time::Instant;
 use std::{env, fs};

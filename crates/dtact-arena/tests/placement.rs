@@ -1,5 +1,5 @@
 //! Where memory comes from, when that is asked for: a NUMA node, huge pages.
-#![cfg(all(not(miri), not(dtact_loom)))]
+#![cfg(all(target_os = "linux", not(miri), not(dtact_loom)))]
 #![allow(unsafe_code, reason = "touches stacks and cells it holds")]
 
 use core::ptr::NonNull;

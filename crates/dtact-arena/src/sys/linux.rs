@@ -15,7 +15,7 @@ use std::fs;
 
 use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags};
 
-use super::{PageRange, Platform, Touched};
+use super::{PageRange, Platform, Touched, errno_of, last_errno};
 use crate::error::Errno;
 
 /// What `vm.max_map_count` is unless an administrator changed it (`DEFAULT_MAX_MAP_COUNT`).
@@ -136,13 +136,4 @@ unsafe impl Platform for Linux {
     fn is_out_of_maps(errno: Errno) -> bool {
         errno.0 == libc::ENOMEM
     }
-}
-
-fn errno_of(errno: rustix::io::Errno) -> Errno {
-    Errno(errno.raw_os_error())
-}
-
-/// The reason of the system call that just failed on this thread.
-fn last_errno() -> Errno {
-    Errno(std::io::Error::last_os_error().raw_os_error().unwrap_or(0))
 }

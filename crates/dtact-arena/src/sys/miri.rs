@@ -8,13 +8,10 @@ use core::num::NonZeroUsize;
 use core::ptr::NonNull;
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 
-use super::{PageRange, Platform, Touched};
+use super::{OUT_OF_MEMORY, PageRange, Platform, Touched};
 use crate::error::Errno;
 
 const PAGE_BYTES: usize = 4096;
-
-/// `ENOMEM`, for an allocation that is refused.
-const OUT_OF_MEMORY: Errno = Errno(12);
 
 /// The interpreter.
 pub(crate) struct Miri;

@@ -1,14 +1,22 @@
 //! What the arena asks of the operating system, behind one trait.
 
-#[cfg(not(any(miri, target_os = "linux")))]
-compile_error!("dtact-arena supports Linux; other systems need a file beside `src/sys/linux.rs`");
+#[cfg(not(any(miri, unix, windows)))]
+compile_error!("dtact-arena needs a file for this system beside `src/sys/unix.rs`");
 
+#[cfg(all(windows, not(miri)))]
+pub(crate) mod exception;
 #[cfg(all(test, not(dtact_loom)))]
 pub(crate) mod faults;
 #[cfg(all(target_os = "linux", not(miri)))]
 mod linux;
 #[cfg(miri)]
 mod miri;
+#[cfg(all(unix, not(miri)))]
+pub(crate) mod signal;
+#[cfg(all(unix, not(target_os = "linux"), not(miri)))]
+mod unix;
+#[cfg(all(windows, not(miri)))]
+mod windows;
 
 use core::num::NonZeroUsize;
 use core::ptr::NonNull;
@@ -19,6 +27,10 @@ use crate::error::Errno;
 use linux::Linux as Real;
 #[cfg(miri)]
 use miri::Miri as Real;
+#[cfg(all(unix, not(target_os = "linux"), not(miri)))]
+use unix::Unix as Real;
+#[cfg(all(windows, not(miri)))]
+use windows::Windows as Real;
 
 /// The system; in unit tests one whose calls can be made to fail.
 #[cfg(all(test, not(dtact_loom)))]
@@ -45,6 +57,37 @@ pub(crate) struct Touched {
     /// Where the lowest such page begins, from the bottom of the range, be it in memory or in swap.
     /// Meaningless where a guard lies in the range.
     pub(crate) lowest: Option<usize>,
+}
+
+#[cfg(all(unix, not(miri)))]
+fn errno_of(errno: rustix::io::Errno) -> Errno {
+    Errno(errno.raw_os_error())
+}
+
+/// What a size larger than the address space is answered with, as the kernel would: `ENOMEM`, or
+/// `ERROR_NOT_ENOUGH_MEMORY`.
+pub(crate) const OUT_OF_MEMORY: Errno = Errno(if cfg!(windows) { 8 } else { 12 });
+
+/// The reason of the system call that just failed on this thread.
+#[cfg(not(miri))]
+fn last_errno() -> Errno {
+    Errno(std::io::Error::last_os_error().raw_os_error().unwrap_or(0))
+}
+
+impl Touched {
+    /// Counts one page of a range.
+    #[cfg_attr(
+        miri,
+        expect(dead_code, reason = "the interpreter commits everything at once")
+    )]
+    fn add(&mut self, page: usize, page_bytes: usize, is_present: bool, is_swapped: bool) {
+        if is_present {
+            self.resident_bytes += page_bytes;
+        }
+        if is_present || is_swapped {
+            self.lowest.get_or_insert(page * page_bytes);
+        }
+    }
 }
 
 /// Memory of the operating system: reserved once, committed by the first touch of a page.

@@ -6,8 +6,6 @@ use std::process::{Command, ExitStatus};
 
 use dtact_arena::Stack;
 
-pub(crate) const SIGSEGV: i32 = 11;
-
 /// This program, to be run again: through the emulator that `DTACT_RUNNER` names, if any.
 pub(crate) fn this_program() -> Command {
     let program = env::current_exe().expect("the test has a path");
@@ -33,6 +31,39 @@ pub(crate) fn run(test: &str, variable: &str, value: &str) -> (ExitStatus, Strin
     text.push_str(&String::from_utf8_lossy(&output.stderr));
     (output.status, text)
 }
+
+/// Whether an access that is not allowed has ended a process.
+#[cfg(unix)]
+pub(crate) fn is_end_by_fault(status: ExitStatus) -> bool {
+    use std::os::unix::process::ExitStatusExt;
+    matches!(status.signal(), Some(libc::SIGSEGV | libc::SIGBUS))
+}
+
+/// Whether an access that is not allowed has ended a process: an access violation, the violation of
+/// a guard page, or a stack overflow.
+#[cfg(windows)]
+pub(crate) fn is_end_by_fault(status: ExitStatus) -> bool {
+    let code = status.code().map(i32::cast_unsigned);
+    matches!(code, Some(0xc000_0005 | 0x8000_0001 | 0xc000_00fd))
+}
+
+/// Has this process end at once by a fault, without a debugger or a dialog in between.
+#[cfg(windows)]
+pub(crate) fn end_at_once_by_faults() {
+    use windows_sys::Win32::System::Diagnostics::Debug::{
+        EXCEPTION_POINTERS, SetUnhandledExceptionFilter,
+    };
+    /// Its answer is that the process ends with the code of the exception.
+    unsafe extern "system" fn end(_: *const EXCEPTION_POINTERS) -> i32 {
+        1
+    }
+    // SAFETY: the filter does nothing.
+    unsafe { SetUnhandledExceptionFilter(Some(end)) };
+}
+
+/// Does nothing: that is what happens here.
+#[cfg(unix)]
+pub(crate) fn end_at_once_by_faults() {}
 
 /// Calls `body` with its frames on `stack`.
 ///

@@ -42,7 +42,7 @@ fn by_pagemap(bottom: NonNull<u8>, bytes: usize) -> Option<Touched> {
         let (words, _) = words.as_chunks();
         for (page, word) in (start..).zip(words) {
             let word = u64::from_ne_bytes(*word);
-            touched.add(page, word & PRESENT != 0, word & SWAPPED != 0);
+            touched.add(page, page_bytes, word & PRESENT != 0, word & SWAPPED != 0);
         }
     }
     Some(touched)
@@ -63,23 +63,10 @@ fn by_mincore(bottom: NonNull<u8>, bytes: usize) -> Result<Touched, Errno> {
             return Err(last_errno());
         }
         for (page, answer) in (start..).zip(&answers[..pages]) {
-            touched.add(page, answer & 1 == 1, false);
+            touched.add(page, page_bytes, answer & 1 == 1, false);
         }
     }
     Ok(touched)
-}
-
-impl Touched {
-    /// Counts one page of a range.
-    fn add(&mut self, page: usize, is_present: bool, is_swapped: bool) {
-        let page_bytes = Linux::page_bytes();
-        if is_present {
-            self.resident_bytes += page_bytes;
-        }
-        if is_present || is_swapped {
-            self.lowest.get_or_insert(page * page_bytes);
-        }
-    }
 }
 
 #[cfg(all(test, not(dtact_loom)))]
