@@ -21,6 +21,7 @@ use crate::{
 /// | [`stack`](Builder::stack) | 2 MiB of addresses; only touched pages take memory |
 /// | [`stacks`](Builder::stacks) | 16,384 |
 /// | [`threads_max`](Builder::threads_max) | 512 more than there are workers |
+/// | [`overflow_messages`](Builder::overflow_messages) | on |
 /// | [`enable_stackful`](Builder::enable_stackful) | off |
 ///
 /// # Examples
@@ -40,6 +41,7 @@ pub struct Builder {
     pub(crate) stack_bytes: Result<usize, crate::ParseStackSizeError>,
     pub(crate) stacks: u32,
     pub(crate) threads_max: Option<usize>,
+    pub(crate) has_overflow_messages: bool,
     pub(crate) is_stackful: bool,
 }
 
@@ -58,6 +60,7 @@ impl Builder {
             stack_bytes: Ok(STACK_BYTES_DEFAULT),
             stacks: STACKS_DEFAULT,
             threads_max: None,
+            has_overflow_messages: true,
             is_stackful: false,
         }
     }
@@ -98,6 +101,17 @@ impl Builder {
     /// over while workers are blocked: see [`wait`](crate::wait()).
     pub const fn threads_max(mut self, count: usize) -> Self {
         self.threads_max = Some(count);
+        self
+    }
+
+    /// Whether the overflow of a stack is said on the standard error output before it ends the
+    /// process: which fiber it was, how large its stack is, and how it gets a larger one.
+    ///
+    /// For that the runtime installs a handler of `SIGSEGV` and `SIGBUS`, once in the process and
+    /// for good, which hands all other faults, and in the end this one too, to the handler that was
+    /// there. Without it the process ends as well, by the same signal, and says nothing.
+    pub const fn overflow_messages(mut self, are_wanted: bool) -> Self {
+        self.has_overflow_messages = are_wanted;
         self
     }
 
