@@ -135,6 +135,22 @@ const fn emulator(name: &'static str, probe: &'static [&'static str]) -> Tool {
     }
 }
 
+/// A variable and its value.
+type Var = (&'static str, &'static str);
+
+/// What to set for a target that an emulator runs, when all tools are there: linker and emulator.
+pub(crate) fn emulated(shell: &Shell, triple: &str) -> Result<(Var, Var), Halt> {
+    let target = TARGETS.iter().find(|target| target.triple == triple);
+    let both = target.and_then(|it| Some((it, (it.linker?, it.emulator?))));
+    let Some((target, vars)) = both else {
+        return Err(Halt::Unsupported(format!("nothing emulates {triple}")));
+    };
+    for tool in target.tools {
+        shell.need(tool)?;
+    }
+    Ok(vars)
+}
+
 /// Builds the crates for the target of that name, and runs their tests.
 pub(crate) fn run(shell: &Shell, triple: &str) -> Result<(), Halt> {
     let Some(target) = TARGETS.iter().find(|target| target.triple == triple) else {

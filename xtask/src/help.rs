@@ -8,7 +8,7 @@ pub(crate) fn print() {
 const TEXT: &str = "\
 cargo xtask <command>
 
-  ci [--install]   every step below down to `cross`, the cheap ones first; with --install,
+  ci [--install]   every step below down to `pages`, the cheap ones first; with --install,
                    missing tools are got first
   tidy             the rules of the house that no other tool knows
   fmt [--check]    lay out the code, or say where it is not laid out
@@ -21,6 +21,7 @@ cargo xtask <command>
   deny             licences, duplicates and sources of the dependencies
   miri             the pure Rust parts under Miri; needs nightly
   cross            the crates, tested for other targets, under an emulator where needed
+  pages            the arena, emulated with pages of 16 and of 64 KiB
   bench [args]     the benchmarks, in release; --write has them write their tables
   bench-arena      stacks and cells beside their peers, in release
   help             this text

@@ -31,6 +31,7 @@ mod lint;
 mod loom;
 mod miri;
 mod outcome;
+mod pages;
 mod shell;
 mod steps;
 mod test;

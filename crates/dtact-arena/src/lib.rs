@@ -45,9 +45,19 @@
 //!
 //! # Platforms
 //!
-//! Linux. Guards are made by `MADV_GUARD_INSTALL` where the kernel has it (6.13), and then cost no
+//! Linux: guards are made by `MADV_GUARD_INSTALL` where the kernel has it (6.13), and then cost no
 //! mapping; else by `mprotect`, two mappings each, within 45 % of `vm.max_map_count`. Many in one
 //! call by `process_madvise` where it takes the calling process (6.14).
+//!
+//! Windows, macOS and FreeBSD: guards are made by protection; huge pages and NUMA nodes on request
+//! are errors. Windows counts memory when it is committed: a stack when it is first taken, cells
+//! with their pool.
+//!
+//! What happens when a stack overflows, and what is said then, is at [`overflow`].
+//!
+//! # Features
+//!
+//! `switch`, off by default: [`PooledStack`] is a stack of dtact-switch.
 //!
 //! # What is unsafe here
 //!

@@ -27,7 +27,8 @@ static COROUTINE: OccupantKind = OccupantKind::new("coroutine", "`Engine::stack_
 /// - `body` does not unwind.
 unsafe fn call_on(stack: &PooledStack, body: extern "system" fn()) {
     // SAFETY: the stack is held; the registers are given back by the compiler, the fields of the
-    // block by the code: ExceptionList, StackBase, StackLimit, DeallocationStack, GuaranteedStackBytes.
+    // block by the code: ExceptionList, StackBase, StackLimit, DeallocationStack and
+    // GuaranteedStackBytes.
     unsafe {
         core::arch::asm!(
             "mov r12, rsp",

@@ -38,9 +38,9 @@
 //! # Platforms
 //!
 //! Unix, and Windows, where the handler is a vectored exception handler: it says what it knows and
-//! leaves the exception to others. There is no alternate stack there; the system opens a part of the
-//! guard instead, where whoever runs on the stack has told it of top, bottom and lowest byte. Under
-//! Miri [`install`] answers [`ArenaError::Unsupported`].
+//! leaves the exception to others. There is no alternate stack there; the system opens a part of
+//! the guard instead, where whoever runs on the stack has told it of top, bottom and lowest byte.
+//! Under Miri [`install`] answers [`ArenaError::Unsupported`].
 
 mod alternate_stack;
 #[cfg(not(any(miri, dtact_loom)))]
@@ -94,8 +94,8 @@ thread_local! {
 /// further calls do nothing. A handler that is installed later, and does not pass on what it does
 /// not know, takes the messages away.
 ///
-/// On Unix the handler that was there runs as it would have: with one argument or three, with its own
-/// signals blocked, once only where it asked for that (`SA_RESETHAND`). It always runs on the
+/// On Unix the handler that was there runs as it would have: with one argument or three, with its
+/// own signals blocked, once only where it asked for that (`SA_RESETHAND`). It always runs on the
 /// alternate stack.
 ///
 /// ```
