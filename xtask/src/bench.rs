@@ -9,3 +9,19 @@ pub(crate) fn run(shell: &Shell, args: &[&str]) -> Result<(), Halt> {
     line.extend(args);
     shell.run(&line)
 }
+
+/// Runs the benchmarks of the arena, which are a program of their own.
+pub(crate) fn run_arena(shell: &Shell, args: &[&str]) -> Result<(), Halt> {
+    let mut line = vec![
+        "cargo",
+        "run",
+        "--release",
+        "-p",
+        "benches",
+        "--bin",
+        "arena",
+        "--",
+    ];
+    line.extend(args);
+    shell.run(&line)
+}

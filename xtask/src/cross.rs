@@ -64,7 +64,7 @@ const TARGETS: [Target; 4] = [
         ],
         linker: Some(("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER", wine::GCC)),
         emulator: Emulator::Wine("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER"),
-        debug: &["dtact-switch"],
+        debug: &["dtact-switch", "dtact-arena"],
         release: &["dtact-switch"],
     },
     Target {
@@ -160,6 +160,27 @@ const fn emulator(name: &'static str, probe: &'static [&'static str]) -> Tool {
         get: "apt-get update && apt-get install -y --no-install-recommends qemu-user",
         may_lack: false,
     }
+}
+
+/// A variable and its value.
+type Var = (&'static str, &'static str);
+
+/// What to set for a target that an emulator runs, when all tools are there: linker and emulator.
+pub(crate) fn emulated(shell: &Shell, triple: &str) -> Result<(Var, Var), Halt> {
+    let target = TARGETS.iter().find(|target| target.triple == triple);
+    let Some(Target {
+        tools,
+        linker: Some(linker),
+        emulator: Emulator::Processor(name, emulator),
+        ..
+    }) = target
+    else {
+        return Err(Halt::Unsupported(format!("nothing emulates {triple}")));
+    };
+    for tool in *tools {
+        shell.need(tool)?;
+    }
+    Ok((*linker, (*name, *emulator)))
 }
 
 /// Builds the crates for the target of that name, and runs their tests.

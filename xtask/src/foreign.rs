@@ -5,7 +5,7 @@ use crate::outcome::Halt;
 use crate::shell::{Shell, Tool};
 
 /// The crates that compile for all of these targets.
-const CRATES: &[&str] = &["dtact-switch"];
+const CRATES: &[&str] = &["dtact-switch", "dtact-arena"];
 
 /// A target, what is linted there, and what its code does with x18, which on some systems is the
 /// system's own.

@@ -8,7 +8,7 @@ pub(crate) fn print() {
 const TEXT: &str = "\
 cargo xtask <command>
 
-  ci [--install]   every step below down to `foreign`, the cheap ones first; with --install,
+  ci [--install]   every step below down to `pages`, the cheap ones first; with --install,
                    missing tools are got first
   tidy             the rules of the house that no other tool knows
   fmt [--check]    lay out the code, or say where it is not laid out
@@ -22,7 +22,9 @@ cargo xtask <command>
   miri             the pure Rust parts under Miri; needs nightly
   cross [target]   the crates, tested for other targets, under an emulator where needed
   foreign          the targets that nothing here can run, linted, assembled and read
+  pages            the arena, emulated with pages of 16 and of 64 KiB
   bench [args]     the benchmarks, in release; --write has them write their tables
+  bench-arena      stacks and cells beside their peers, in release
   bench-ffi        fibers launched from C, beside Rust and Boost.Fiber
   install-ffi --prefix DIR [--destdir DIR]
                    the C library, with what pkg-config and CMake need to find it

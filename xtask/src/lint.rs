@@ -18,6 +18,8 @@ pub(crate) fn run(shell: &Shell) -> Result<(), Halt> {
         "clippy",
         "--workspace",
         "--all-targets",
+        "--features",
+        "dtact-arena/switch",
         "--",
         "-D",
         "warnings",

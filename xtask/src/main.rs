@@ -34,6 +34,7 @@ mod lint;
 mod loom;
 mod miri;
 mod outcome;
+mod pages;
 mod shell;
 mod steps;
 mod test;
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
         ["bench", rest @ ..] => exit(&[bench::run(&shell, rest)]),
         ["bench-ffi"] => exit(&[bench_ffi::run(&shell)]),
         ["install-ffi", rest @ ..] => exit(&[install_ffi::run(&shell, rest)]),
+        ["bench-arena", rest @ ..] => exit(&[bench::run_arena(&shell, rest)]),
         ["fmt"] => exit(&[fmt::write(&shell)]),
         ["fmt", "--check"] => exit(&[fmt::check(&shell)]),
         ["cross", target] => exit(&[cross::run(&shell, target)]),

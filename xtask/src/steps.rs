@@ -2,7 +2,7 @@
 
 use crate::outcome::Halt;
 use crate::shell::Shell;
-use crate::{alone, cabi, cross, deny, doc, fmt, foreign, lint, loom, miri, test, tidy};
+use crate::{alone, cabi, cross, deny, doc, fmt, foreign, lint, loom, miri, pages, test, tidy};
 
 /// One step of `ci`, and the command by which it runs alone.
 #[derive(Debug)]
@@ -63,6 +63,16 @@ pub(crate) const ALL: &[Step] = &[
     on("riscv64gc-unknown-linux-gnu"),
     on("x86_64-pc-windows-gnu"),
     step("foreign", |shell, _| foreign::run(shell)),
+    Step {
+        command: "pages",
+        detail: "16384",
+        run: pages::run,
+    },
+    Step {
+        command: "pages",
+        detail: "65536",
+        run: pages::run,
+    },
 ];
 
 /// The steps of one command.

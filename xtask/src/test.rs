@@ -14,6 +14,9 @@ pub(crate) fn run(shell: &Shell) -> Result<(), Halt> {
         "--exclude",
         "dtact-ffi",
         "--no-fail-fast",
+        // What is off by default.
+        "--features",
+        "dtact-arena/switch",
     ];
     let debug = shell.run(&debug);
     let release = [

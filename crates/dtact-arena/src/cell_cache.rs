@@ -155,7 +155,7 @@ impl CellCache {
         let magazine = &mut self.magazines[class.index()];
         // The chunk includes the cell for the caller, so that it fits the cache of any pool.
         let mut slots = [0; CHUNK_MAX as usize];
-        let count = pool
+        let (count, _) = pool
             .depot(class)
             .take_chunk(&mut slots[..pool.chunk as usize]);
         let Some((&first, rest)) = slots[..count].split_first() else {

@@ -13,10 +13,13 @@ use core::num::NonZeroUsize;
 use core::ptr::NonNull;
 
 use crate::cell::{CLASS_BYTES, CLASS_COUNT, CellClass, CellIndex, SLOTS_MAX};
+use crate::cell_builder::CellPoolBuilder;
 use crate::depot::Depot;
-use crate::error::{ArenaError, Errno};
+use crate::error::ArenaError;
 use crate::region::Region;
 use crate::stack_builder::check_capacity;
+use crate::sys::OUT_OF_MEMORY;
+use crate::sys::{Platform, System};
 
 /// The most cells that go between a depot and a cache in one step.
 pub(crate) const CHUNK_MAX: u32 = 32;
@@ -45,6 +48,7 @@ pub(crate) const CHUNK_MAX: u32 = 32;
 /// pool.give_back(cell);
 /// # Ok::<(), dtact_arena::ArenaError>(())
 /// ```
+#[doc(alias = "Arena")]
 #[derive(Debug)]
 pub struct CellPool {
     pub(crate) id: u64,
@@ -65,7 +69,8 @@ impl CellPool {
     /// The most cells of one class.
     pub const CAPACITY_MAX: u32 = SLOTS_MAX;
 
-    /// A pool of `capacity_per_class` cells of each class.
+    /// A pool of `capacity_per_class` cells of each class, with all else as
+    /// [`builder`](Self::builder) has it.
     ///
     /// # Errors
     ///
@@ -73,8 +78,20 @@ impl CellPool {
     ///   [`CAPACITY_MAX`](Self::CAPACITY_MAX);
     /// - [`ArenaError::Os`]: the system refused the address space.
     pub fn new(capacity_per_class: u32) -> Result<Self, ArenaError> {
-        let capacity = capacity_per_class;
+        Self::builder().capacity(capacity_per_class).build()
+    }
+
+    /// Starts the description of a pool.
+    pub fn builder() -> CellPoolBuilder {
+        CellPoolBuilder::new()
+    }
+
+    pub(crate) fn try_new(builder: &CellPoolBuilder) -> Result<Self, ArenaError> {
+        let capacity = builder.capacity;
         check_capacity(capacity, Self::CAPACITY_MAX)?;
+        if builder.has_huge_pages && System::are_huge_pages_off() {
+            return Err(ArenaError::HugePagesOff);
+        }
         // Caches hold back cells that others may need: a 64th of a class at a time and a 32nd in
         // all, which for the smallest pools is none.
         Ok(Self {
@@ -82,7 +99,7 @@ impl CellPool {
             capacity,
             chunk: (capacity / 64).clamp(1, CHUNK_MAX),
             cache_limit: (capacity / 32).min(2 * CHUNK_MAX),
-            regions: try_array(|class| region(CLASS_BYTES[class], capacity))?,
+            regions: try_array(|class| region(CLASS_BYTES[class], builder))?,
             depots: try_array(|_| Depot::try_new(capacity))?,
         })
     }
@@ -190,15 +207,27 @@ impl CellPool {
     }
 }
 
-fn region(cell_bytes: usize, capacity: u32) -> Result<Region, ArenaError> {
+fn region(cell_bytes: usize, builder: &CellPoolBuilder) -> Result<Region, ArenaError> {
     let bytes = cell_bytes
-        .checked_mul(capacity as usize)
+        .checked_mul(builder.capacity as usize)
         .and_then(NonZeroUsize::new);
     let refused = ArenaError::Os {
         op: "reserving address space",
-        errno: Errno(12),
+        errno: OUT_OF_MEMORY,
     };
-    Region::try_new(bytes.ok_or(refused)?)
+    let region = Region::try_new(bytes.ok_or(refused)?)?;
+    if builder.has_huge_pages {
+        region
+            .request_huge_pages()
+            .map_err(|errno| ArenaError::Os {
+                op: "asking for huge pages for cells",
+                errno,
+            })?;
+    }
+    if let Some(node) = builder.node {
+        region.prefer_node(node)?;
+    }
+    Ok(region)
 }
 
 /// An array of what `class` returns for each class, or its first error.

@@ -67,6 +67,21 @@ pub enum ArenaError {
         /// `vm.max_map_count` as the capacity of the pool needs it.
         max_map_count_needed: u64,
     },
+    /// Memory of a NUMA node cannot be had: the system has no such node, or does not let the
+    /// process choose.
+    NodeRefused {
+        /// The node asked for.
+        node: u32,
+        /// The reason that the system gave.
+        errno: Errno,
+    },
+    /// Huge pages were asked for, and the administrator has switched them off.
+    HugePagesOff,
+    /// This operating system, or this interpreter, cannot do it.
+    Unsupported {
+        /// What it cannot do.
+        what: &'static str,
+    },
     /// The operating system refused.
     Os {
         /// What was being done.
@@ -118,6 +133,16 @@ impl fmt::Display for ArenaError {
                  vm.max_map_count = {max_map_count}, raise it: \
                  sysctl -w vm.max_map_count={max_map_count_needed}"
             ),
+            Self::NodeRefused { node, errno } => write!(
+                f,
+                "preferring memory of NUMA node {node}: {errno}, name a node that \
+                 `numactl --hardware` lists, or none"
+            ),
+            Self::HugePagesOff => f.write_str(
+                "huge pages are switched off, write `madvise` to \
+                 /sys/kernel/mm/transparent_hugepage/enabled or do without",
+            ),
+            Self::Unsupported { what } => write!(f, "{what} cannot be had here"),
             Self::Os { op, errno } => write!(f, "{op}: {errno}"),
         }
     }
@@ -159,6 +184,12 @@ mod tests {
                 cell_bytes: 128,
                 capacity: 1,
             },
+            ArenaError::NodeRefused {
+                node: 7,
+                errno: Errno(22),
+            },
+            ArenaError::HugePagesOff,
+            ArenaError::Unsupported { what: "a thing" },
             ArenaError::Os {
                 op: "reserving address space",
                 errno: Errno(12),

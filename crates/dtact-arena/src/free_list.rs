@@ -4,20 +4,24 @@
 //! makes it safe against ABA is in the same report. The links are in a [`Table`] of their own.
 //!
 //! ```text
-//!   head  63            24 23         0          links   slot 0   1   2   3
-//!        ┌────────────────┬────────────┐                ┌─────┬───┬───┬───┐
-//!        │ tag (pushes)   │ index + 1  │                │  3  │ - │ 0 │ - │    list: 0 → 2
-//!        └────────────────┴────────────┘                └─────┴───┴───┴───┘
-//!                           0: empty                     link = index + 1 of the next, 0: last
+//!   head  63            24 23         0          links   slot 0   1   2    3
+//!        ┌────────────────┬────────────┐                ┌─────┬───┬─────┬───┐
+//!        │ tag (pushes)   │ index + 1  │                │  3  │ 0 │ END │ 0 │    list: 0 → 2
+//!        └────────────────┴────────────┘                └─────┴───┴─────┴───┘
+//!                           0: empty              link = index + 1 of the next, or END: last;
+//!                                                 0: on no list, as all are at first
 //! ```
 //!
 //! # Invariants
 //!
-//! - [arena.I2] A slot is at every moment in exactly one place: not yet handed out, on the
-//!   free list, or with the one who took it. The holder alone may push it.
-//! - [arena.I3] The link of a slot is written only by its holder, before the push that
-//!   publishes it; while the slot is on the list, nobody writes it. A link is 0 or the number of
-//!   a slot of the table plus 1, so a walk along stale links stays inside the table.
+//! - [arena.I2] A slot is at every moment in exactly one place: not yet handed out, on one
+//!   list, or with the one who took it. The holder alone may push it.
+//! - [arena.I3] The link of a slot is written only by its holder: before the push that publishes
+//!   it, and after the pop that takes it. While the slot is on a list, nobody writes it. A link is
+//!   0, END, or the number of a slot of the table plus 1, so a walk along stale links stays inside
+//!   the table.
+//!
+//! The link tells a slot that is pushed twice: its second push finds it on a list, and panics.
 //!
 //! # The race
 //!
@@ -33,11 +37,12 @@
 //! | --- | --- | --- | --- |
 //! | head, exchange of a push | `Release` | head, load of a pop | a popper could miss the links, or the last holder's writes |
 //! | head, load of a pop | `Acquire` | head, exchange of a push | as above |
-//! | head, exchange of a pop | `Relaxed` when it succeeds | – | see below |
+//! | head, exchange of a pop | `Release` when it succeeds | head, load of a pop | see the [depot](crate::depot) |
+//! | head, load of `pushes` | `Acquire` | head, exchanges | as above |
 //! | head, load of a push | `Relaxed` | – | only the number is used; the exchange validates it |
 //! | links | `Relaxed` | – | ordered by head |
 //!
-//! The exchange of a pop may be relaxed: the load before it acquired, and as a read-modify-write it
+//! The exchange of a pop need not acquire: the load before it did, and as a read-modify-write it
 //! continues the release sequence of every push before it.
 
 use crate::sync::{AtomicU64, Ordering, OwnLine};
@@ -53,6 +58,9 @@ pub(crate) const SLOTS_MAX: u32 = (1 << INDEX_BITS) - 1;
 pub(crate) const TAG_BITS: u32 = u64::BITS - INDEX_BITS;
 
 const INDEX_MASK: u64 = SLOTS_MAX as u64;
+
+/// The link of the last slot of a list.
+const END: u32 = u32::MAX;
 
 /// Free slots, last in first out.
 #[derive(Debug)]
@@ -71,6 +79,12 @@ impl<const TAG_BITS: u32> FreeList<TAG_BITS> {
         }
     }
 
+    /// A number that changes with every push, and with nothing else.
+    pub(crate) fn pushes(&self) -> u64 {
+        // Acquire: pairs with the exchanges; see the depot.
+        self.head.0.load(Ordering::Acquire) >> INDEX_BITS
+    }
+
     /// Takes up to `out.len()` slots, the last pushed first, and returns how many.
     ///
     /// 0 means that the list was empty at one moment during the call (or that `out` is).
@@ -87,21 +101,31 @@ impl<const TAG_BITS: u32> FreeList<TAG_BITS> {
                 *slot = index;
                 count += 1;
                 // Relaxed: ordered by head. Where others moved head meanwhile this may read any
-                // link ever written [arena.I3]; the exchange below then fails.
+                // link ever written [arena.I3], 0 among them; the exchange below then fails.
                 link = links.word(index).load(Ordering::Relaxed);
+                if link == END {
+                    link = 0;
+                }
             }
             if count == 0 {
                 return 0;
             }
             let rest = (head & !INDEX_MASK) | u64::from(link);
-            // Relaxed success: the load acquired. Acquire failure: it is the next round's load.
+            // Release success: a taker who sees the list empty sees what this thread gave back
+            // before; the load acquired. Acquire failure: it is the next round's load.
             match self.head.0.compare_exchange_weak(
                 head,
                 rest,
-                Ordering::Relaxed,
+                Ordering::Release,
                 Ordering::Acquire,
             ) {
-                Ok(_) => return count,
+                Ok(_) => {
+                    for &slot in &out[..count] {
+                        // Relaxed: this thread holds the slot [arena.I3].
+                        links.word(slot).store(0, Ordering::Relaxed);
+                    }
+                    return count;
+                }
                 Err(current) => head = current,
             }
         }
@@ -111,27 +135,29 @@ impl<const TAG_BITS: u32> FreeList<TAG_BITS> {
     ///
     /// # Panics
     ///
-    /// When a slot is not one of the table's.
+    /// When a slot is not one of the table's, or is on a list already; nothing is pushed then.
+    #[track_caller]
     pub(crate) fn push_chunk(&self, links: &Table, slots: &[u32]) {
         let (Some(&first), Some(&last)) = (slots.first(), slots.last()) else {
             return;
         };
+        for &slot in slots {
+            // Relaxed: the holder wrote it last [arena.I3].
+            let link = links.word(slot).load(Ordering::Relaxed);
+            assert!(link == 0, "slot {slot} has been given back already");
+        }
         for pair in slots.windows(2) {
-            assert!(
-                pair[1] < links.len(),
-                "a chunk is made of slots of the table"
-            );
             // Relaxed: published by the exchange below.
             links.word(pair[0]).store(pair[1] + 1, Ordering::Relaxed);
         }
+        // All slots were looked up above: what goes into head is a slot of the table [arena.I3].
         let last = links.word(last);
-        // The first slot was looked up above where there are two, and as the last where it is
-        // alone: what goes into head is a slot of the table [arena.I3].
         let first = u64::from(first) + 1;
         // Relaxed: only the number is used.
         let mut head = self.head.0.load(Ordering::Relaxed);
         loop {
-            last.store(link_of(head), Ordering::Relaxed);
+            let next = link_of(head);
+            last.store(if next == 0 { END } else { next }, Ordering::Relaxed);
             let tag = (head >> INDEX_BITS).wrapping_add(1) & Self::TAG_MASK;
             // Release: pairs with the loads in `pop_chunk`; publishes the links above and what
             // the holder wrote into the slots.
@@ -185,6 +211,23 @@ mod tests {
     fn a_slot_beyond_the_table_is_refused() {
         let links = Table::try_new(8).expect("a small table");
         FreeList::<TAG_BITS>::new().push_chunk(&links, &[8]);
+    }
+
+    #[test]
+    fn a_slot_that_is_pushed_twice_is_refused_and_the_list_stays_whole() {
+        let links = Table::try_new(3).expect("a small table");
+        let list = FreeList::<TAG_BITS>::new();
+        list.push_chunk(&links, &[0, 1]);
+        for again in [0, 1] {
+            let push = || list.push_chunk(&links, &[2, again]);
+            let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(push));
+            let panic = panic.expect_err("it is on the list");
+            let message = panic.downcast_ref::<String>().expect("a formatted message");
+            assert!(message.contains("has been given back already"), "{message}");
+        }
+        assert_eq!(pop(&list, &links, 3), [0, 1]);
+        list.push_chunk(&links, &[1]);
+        assert_eq!(pop(&list, &links, 3), [1]);
     }
 
     #[test]

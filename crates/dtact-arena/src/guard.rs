@@ -5,6 +5,9 @@
 //! | advice | page-table entries | none but memory |
 //! | protection | two mappings of the process | `vm.max_map_count` |
 //!
+//! Guards by advice are made in batches: a stack that is taken for the first time has its
+//! neighbours' made with its own, more of them the more stacks there are.
+//!
 //! Advice is tried once, on a page, when a pool is built. It counts only where the system also
 //! refuses advice that is none: an emulator may take any and do nothing. Where advice is missing,
 //! or is refused for a certain stack (memory locked since), the guard is made by protection, out of
@@ -17,7 +20,7 @@ use core::num::NonZeroUsize;
 use crate::error::{ArenaError, Errno};
 use crate::region::Region;
 use crate::sync::counter::{AtomicU64, Ordering};
-use crate::sys::{Platform, System};
+use crate::sys::{PageRange, Platform, System};
 
 /// The share of `vm.max_map_count` that guards may number. Each is worth two mappings, so at the
 /// limit a tenth of the mappings is left.
@@ -94,14 +97,44 @@ impl GuardMethod {
     /// The best that this system has, found by trying.
     pub(crate) fn probe() -> Result<Self, ArenaError> {
         let page = Region::try_new(NonZeroUsize::MIN)?;
+        let range = page.range(0, page.bytes());
         // SAFETY: the whole of a region made here, in which nothing lives.
-        let result = unsafe { page.guard_by_advice(0, page.bytes()) };
+        let result = unsafe { System::guard_by_advice(&[range]) };
         // SAFETY: as above.
         let is_meant = result.is_ok() && unsafe { page.refuses_unknown_advice() };
         Ok(if is_meant {
             Self::Advice
         } else {
             Self::Protection
+        })
+    }
+}
+
+/// How an idle stack was made inaccessible.
+#[derive(Copy, Clone, Eq, PartialEq, Debug)]
+pub(crate) enum Hidden {
+    ByAdvice,
+    ByProtection,
+}
+
+impl Hidden {
+    /// Makes a stack accessible that was hidden.
+    ///
+    /// # Safety
+    ///
+    /// - the range is whole pages inside one region, all of them hidden this way.
+    pub(crate) unsafe fn undo(self, range: PageRange) -> Result<(), ArenaError> {
+        let shown = match self {
+            // SAFETY: as the caller promises.
+            Self::ByAdvice => unsafe { System::unguard_by_advice(range.bottom, range.bytes) },
+            Self::ByProtection => {
+                // SAFETY: as the caller promises.
+                unsafe { System::unguard_by_protection(range.bottom, range.bytes) }
+            }
+        };
+        shown.map_err(|errno| ArenaError::Os {
+            op: "making an idle stack accessible",
+            errno,
         })
     }
 }
@@ -125,39 +158,38 @@ impl Guards {
         }
     }
 
-    /// Whether stacks need a guard at all.
-    pub(crate) fn are_wanted(&self) -> bool {
-        self.method != GuardMethod::None
+    /// Guards several ranges in one call, if that can be done. Guards in excess cost little then,
+    /// so neighbours that will need theirs later can have them at once. `false`: none of them
+    /// counts as guarded, and those that are needed are to be made one by one.
+    ///
+    /// # Safety
+    ///
+    /// - each range is whole pages inside one region of the pool;
+    /// - nothing lives in the ranges, or ever will.
+    pub(crate) unsafe fn install_all(&self, ranges: &[PageRange]) -> bool {
+        if self.method != GuardMethod::Advice {
+            return false;
+        }
+        // SAFETY: as the caller promises.
+        unsafe { System::guard_by_advice(ranges) }.is_ok()
     }
 
     /// Guards a range of a pool of `capacity` stacks.
     ///
     /// # Safety
     ///
-    /// - `offset` and `bytes` are multiples of a page, and the range lies inside the region;
+    /// - the range is whole pages inside one region of the pool;
     /// - nothing lives in the range, or ever will.
-    pub(crate) unsafe fn install(
-        &self,
-        region: &Region,
-        offset: usize,
-        bytes: usize,
-        capacity: u32,
-    ) -> Result<(), ArenaError> {
-        match self.method {
-            GuardMethod::None => return Ok(()),
-            GuardMethod::Advice => {
-                // SAFETY: as the caller promises.
-                if unsafe { region.guard_by_advice(offset, bytes) }.is_ok() {
-                    return Ok(());
-                }
-            }
-            GuardMethod::Protection => {}
+    pub(crate) unsafe fn install(&self, range: PageRange, capacity: u32) -> Result<(), ArenaError> {
+        // SAFETY: as the caller promises.
+        if unsafe { self.install_all(&[range]) } {
+            return Ok(());
         }
         if !self.budget.book() {
             return Err(self.exhausted(capacity, 0));
         }
         // SAFETY: as the caller promises.
-        match unsafe { region.guard_by_protection(offset, bytes) } {
+        match unsafe { System::guard_by_protection(range.bottom, range.bytes) } {
             Ok(()) => {
                 // Relaxed: a count, read when nobody else has the pool.
                 self.booked.fetch_add(1, Ordering::Relaxed);
@@ -168,6 +200,26 @@ impl Guards {
                 Err(self.refused(errno, capacity))
             }
         }
+    }
+
+    /// Makes a stack inaccessible while nobody has it, and wipes it. `None`: the system refused.
+    ///
+    /// By protection it costs no mapping where the guards around it cost one each already.
+    ///
+    /// # Safety
+    ///
+    /// - the range is whole pages inside one region of the pool;
+    /// - nobody uses what lies there before that is [undone](Hidden::undo).
+    pub(crate) unsafe fn hide(&self, range: PageRange) -> Option<Hidden> {
+        // SAFETY: as the caller promises.
+        if unsafe { self.install_all(&[range]) } {
+            return Some(Hidden::ByAdvice);
+        }
+        // SAFETY: as the caller promises.
+        unsafe { System::discard(&[range]) }.ok()?;
+        // SAFETY: as the caller promises.
+        unsafe { System::guard_by_protection(range.bottom, range.bytes) }.ok()?;
+        Some(Hidden::ByProtection)
     }
 
     fn refused(&self, errno: Errno, capacity: u32) -> ArenaError {

@@ -133,22 +133,27 @@ fn a_chunk_has_one_holder() {
     });
 }
 
-/// The story of the free list's module page: one pops while another takes all and pushes two
-/// back, so that head is what it was and the second slot is not free any more.
-fn delayed_pop<const BITS: u32>() {
-    check(|| {
+/// The story of the free list's module page. One pops while another takes all, and pushes two back
+/// so that head is what it was and the second slot is not free any more; then it pops and pushes
+/// the same slot again, until there were as many `pushes`.
+fn delayed_pop<const BITS: u32>(pushes: u32) {
+    check(move || {
         let shared = Arc::new(Shared::<BITS>::with_slots(3));
         let other = Arc::clone(&shared);
         let thread = thread::spawn(move || {
             let mut kept = Vec::new();
             let mut out = [0; 3];
             let count = other.list.pop_chunk(&other.links, &mut out);
-            if count == 3 {
-                kept.push(out[1]);
-                other.push(&[out[2]]);
-                other.push(&[out[0]]);
-            } else {
+            if count < 3 {
                 kept.extend(&out[..count]);
+                return kept;
+            }
+            kept.push(out[1]);
+            other.push(&[out[2]]);
+            other.push(&[out[0]]);
+            for _ in 2..pushes {
+                let Some(slot) = other.pop() else { break };
+                other.push(&[slot]);
             }
             kept
         });
@@ -162,18 +167,25 @@ fn delayed_pop<const BITS: u32>() {
 
 #[test]
 fn a_wide_tag_outlasts_a_delayed_pop() {
-    delayed_pop::<TAG_BITS>();
+    delayed_pop::<TAG_BITS>(2);
+    delayed_pop::<TAG_BITS>(4);
 }
 
 #[test]
 fn two_bits_of_tag_outlast_two_pushes() {
-    delayed_pop::<2>();
+    delayed_pop::<2>(2);
 }
 
 #[test]
 #[should_panic(expected = "each slot is in one place")]
-fn one_bit_of_tag_does_not_outlast_a_delayed_pop() {
-    delayed_pop::<1>();
+fn two_bits_of_tag_do_not_outlast_four_pushes() {
+    delayed_pop::<2>(4);
+}
+
+#[test]
+#[should_panic(expected = "each slot is in one place")]
+fn one_bit_of_tag_does_not_outlast_two_pushes() {
+    delayed_pop::<1>(2);
 }
 
 #[test]
@@ -217,6 +229,54 @@ fn a_take_succeeds_where_a_slot_is_free_at_every_moment() {
     });
 }
 
+/// The same where the slot that is free is now with its memory and now without.
+#[test]
+fn a_take_succeeds_where_a_slot_is_free_in_one_list_or_the_other() {
+    check(|| {
+        let depot = Arc::new(Depot::try_new(2).expect("a small depot"));
+        let held = [0; 2].map(|_: u32| depot.take().expect("two are there"));
+        depot.give_back(&[held[0]]);
+        let other = Arc::clone(&depot);
+        let thread = thread::spawn(move || {
+            other.give_back_released(&[held[1]]);
+            let mut out = [0];
+            other.take_recycled(&mut out);
+        });
+        assert!(
+            depot.take().is_some(),
+            "one slot is free before the exchange and one after"
+        );
+        thread.join().expect("the model's thread ends");
+    });
+}
+
+/// Users have permits for all but one slot; that one is for whoever gives memory back.
+#[test]
+fn nobody_with_a_permit_misses_a_slot_whose_memory_goes_back() {
+    check(|| {
+        let depot = Depot::try_new(2).expect("a small depot");
+        let shared = Arc::new((Permits::new(1), depot, Memory::new(2)));
+        let other = Arc::clone(&shared);
+        let releaser = thread::spawn(move || {
+            for _ in 0..2 {
+                let mut out = [0];
+                if other.1.take_recycled(&mut out) == 1 {
+                    other.2.use_slot(out[0]);
+                    other.1.give_back_released(&out);
+                }
+            }
+        });
+        for _ in 0..2 {
+            assert_eq!(shared.0.acquire(1).0, 1);
+            let slot = shared.1.take().expect("[arena.I4]");
+            shared.2.use_slot(slot);
+            shared.1.give_back(&[slot]);
+            shared.0.release(1);
+        }
+        releaser.join().expect("the model's thread ends");
+    });
+}
+
 #[test]
 fn a_permit_finds_a_slot_in_any_depot() {
     check(|| {
@@ -224,7 +284,7 @@ fn a_permit_finds_a_slot_in_any_depot() {
         let shared = Arc::new((Permits::new(1), depots, Memory::new(1)));
         let work = |shared: &(Permits, [Depot; 2], Memory), class: usize| {
             for depot in [&shared.1[class], &shared.1[0]] {
-                if shared.0.acquire().is_some() {
+                if shared.0.acquire(1).0 == 1 {
                     let slot = depot.take().expect("[arena.I4]");
                     shared.2.use_slot(slot);
                     depot.give_back(&[slot]);

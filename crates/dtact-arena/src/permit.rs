@@ -6,8 +6,9 @@
 //! # Invariants
 //!
 //! - [arena.I4] A permit is acquired before a slot is taken from a depot and released after
-//!   the slot is back: slots out of all depots together ≤ permits out ≤ capacity. So whoever holds
-//!   a permit and no slot yet finds one in any depot.
+//!   the slot is back: slots out of all depots together ≤ permits out ≤ capacity. One thread at a
+//!   time, who gives memory back, takes slots without a permit, at most as many as each depot has
+//!   beyond the capacity. So whoever holds a permit and no slot yet finds one in any depot.
 //!
 //! # Memory ordering
 //!
@@ -34,33 +35,30 @@ impl Permits {
         }
     }
 
-    /// The permits there are.
-    pub(crate) fn capacity(&self) -> u32 {
-        self.capacity
-    }
-
     /// The permits that are out.
     pub(crate) fn live(&self) -> u32 {
         // Relaxed: a figure for people.
         self.live.0.load(Ordering::Relaxed)
     }
 
-    /// Takes a permit and returns how many are out with it; `None` when all were out at one moment.
-    pub(crate) fn acquire(&self) -> Option<u32> {
+    /// Takes up to `wanted` permits, and returns how many, and how many are out with them; 0 when
+    /// all were out at one moment (or none is wanted).
+    pub(crate) fn acquire(&self, wanted: u32) -> (u32, u32) {
         // Relaxed: only the number is used; the exchange validates it.
         let mut live = self.live.0.load(Ordering::Relaxed);
         loop {
-            if live == self.capacity {
-                return None;
+            let granted = wanted.min(self.capacity - live);
+            if granted == 0 {
+                return (0, live);
             }
             // Acquire: pairs with `release`.
             match self.live.0.compare_exchange_weak(
                 live,
-                live + 1,
+                live + granted,
                 Ordering::Acquire,
                 Ordering::Relaxed,
             ) {
-                Ok(_) => return Some(live + 1),
+                Ok(_) => return (granted, live + granted),
                 Err(current) => live = current,
             }
         }

@@ -11,10 +11,7 @@ use core::num::NonZeroUsize;
 use core::ptr::NonNull;
 
 use crate::error::{ArenaError, Errno};
-use crate::sys::{Platform, System};
-
-/// What a size larger than the address space is answered with: `ENOMEM`, as the kernel would.
-const OUT_OF_ADDRESSES: Errno = Errno(12);
+use crate::sys::{OUT_OF_MEMORY, PageRange, Platform, System, Touched};
 
 /// A reservation: address space that commits page by page, as it is touched.
 #[derive(Debug)]
@@ -31,8 +28,20 @@ unsafe impl Send for Region {}
 unsafe impl Sync for Region {}
 
 impl Region {
-    /// Reserves at least `bytes`, in whole pages.
+    /// Reserves at least `bytes`, in whole pages, usable at once.
     pub(crate) fn try_new(bytes: NonZeroUsize) -> Result<Self, ArenaError> {
+        Self::reserved_by(System::reserve, bytes)
+    }
+
+    /// Reserves at least `bytes`, in whole pages; a page is usable after [`Region::commit`].
+    pub(crate) fn try_new_uncommitted(bytes: NonZeroUsize) -> Result<Self, ArenaError> {
+        Self::reserved_by(System::reserve_uncommitted, bytes)
+    }
+
+    fn reserved_by(
+        reserve: fn(NonZeroUsize) -> Result<NonNull<u8>, Errno>,
+        bytes: NonZeroUsize,
+    ) -> Result<Self, ArenaError> {
         let refused = |errno| ArenaError::Os {
             op: "reserving address space",
             errno,
@@ -41,8 +50,8 @@ impl Region {
             .get()
             .checked_next_multiple_of(System::page_bytes())
             .and_then(NonZeroUsize::new)
-            .ok_or_else(|| refused(OUT_OF_ADDRESSES))?;
-        let bottom = System::reserve(bytes).map_err(refused)?;
+            .ok_or_else(|| refused(OUT_OF_MEMORY))?;
+        let bottom = reserve(bytes).map_err(refused)?;
         Ok(Self { bottom, bytes })
     }
 
@@ -58,6 +67,7 @@ impl Region {
     }
 
     /// The address `offset` bytes above the bottom; one past the last byte is allowed.
+    #[inline]
     pub(crate) fn at(&self, offset: usize) -> NonNull<u8> {
         assert!(
             offset <= self.bytes.get(),
@@ -67,22 +77,46 @@ impl Region {
         unsafe { self.bottom.add(offset) }
     }
 
+    /// `bytes` from `offset` on.
+    pub(crate) fn range(&self, offset: usize, bytes: usize) -> PageRange {
+        let bottom = self.at(offset);
+        assert!(
+            bytes <= self.bytes.get() - offset,
+            "a range lies inside its region"
+        );
+        PageRange { bottom, bytes }
+    }
+
+    /// Makes `bytes` from `offset` on usable; both are multiples of a page.
+    pub(crate) fn commit(&self, offset: usize, bytes: usize) -> Result<(), Errno> {
+        let PageRange { bottom, bytes } = self.range(offset, bytes);
+        // SAFETY: whole pages of this reservation [arena.I1].
+        unsafe { System::commit(bottom, bytes) }
+    }
+
+    /// Which pages of `bytes` from `offset` on have been touched.
+    pub(crate) fn touched(&self, offset: usize, bytes: usize) -> Result<Touched, Errno> {
+        let PageRange { bottom, bytes } = self.range(offset, bytes);
+        System::touched(bottom, bytes)
+    }
+
     /// Keeps huge pages out of the whole region.
     pub(crate) fn refuse_huge_pages(&self) {
         // SAFETY: the range is the reservation itself [arena.I1].
         unsafe { System::refuse_huge_pages(self.bottom, self.bytes.get()) }
     }
 
-    /// Guards `bytes` from `offset` on, by advice.
-    ///
-    /// # Safety
-    ///
-    /// - both are multiples of a page, and the range lies inside the region;
-    /// - nothing lives in the range, or ever will.
-    pub(crate) unsafe fn guard_by_advice(&self, offset: usize, bytes: usize) -> Result<(), Errno> {
-        let bottom = self.at(offset);
-        // SAFETY: whole pages of this reservation [arena.I1], empty by the caller's promise.
-        unsafe { System::guard_by_advice(bottom, bytes) }
+    /// Asks for huge pages in the whole region.
+    pub(crate) fn request_huge_pages(&self) -> Result<(), Errno> {
+        // SAFETY: the range is the reservation itself [arena.I1].
+        unsafe { System::request_huge_pages(self.bottom, self.bytes.get()) }
+    }
+
+    /// Asks for memory of a NUMA node in the whole region.
+    pub(crate) fn prefer_node(&self, node: u32) -> Result<(), ArenaError> {
+        // SAFETY: the range is the reservation itself [arena.I1].
+        unsafe { System::prefer_node(self.bottom, self.bytes.get(), node) }
+            .map_err(|errno| ArenaError::NodeRefused { node, errno })
     }
 
     /// Whether advice that is none is refused, so that advice taken is advice followed.
@@ -94,29 +128,19 @@ impl Region {
         // SAFETY: the range is the reservation itself [arena.I1], empty by the caller's promise.
         unsafe { System::refuses_unknown_advice(self.bottom, self.bytes.get()) }
     }
-
-    /// Guards `bytes` from `offset` on, by protection.
-    ///
-    /// # Safety
-    ///
-    /// - both are multiples of a page, and the range lies inside the region;
-    /// - nothing lives in the range, or ever will.
-    pub(crate) unsafe fn guard_by_protection(
-        &self,
-        offset: usize,
-        bytes: usize,
-    ) -> Result<(), Errno> {
-        let bottom = self.at(offset);
-        // SAFETY: whole pages of this reservation [arena.I1], empty by the caller's promise.
-        unsafe { System::guard_by_protection(bottom, bytes) }
-    }
 }
 
 impl Drop for Region {
     fn drop(&mut self) {
         // SAFETY: `reserve` returned this range, it is released only here, and whoever still
         // holds addresses into it has lost the right to use them with the pool.
-        unsafe { System::release(self.bottom, self.bytes) }
+        if unsafe { System::release(self.bottom, self.bytes) }.is_err() {
+            // Unmapping fails where splitting a merged mapping would exceed the limit of mappings.
+            // The addresses are lost then; the memory goes back all the same, if it can.
+            let range = self.range(0, self.bytes.get());
+            // SAFETY: the range is the reservation itself [arena.I1], used by nobody any more.
+            let _ = unsafe { System::discard(&[range]) };
+        }
     }
 }
 

@@ -13,14 +13,14 @@ use core::fmt;
 /// ```
 #[derive(Copy, Clone, Eq, PartialEq, Hash)]
 pub struct SizeClass(
-    /// Below [`SizeClass::COUNT`].
-    u32,
+    /// Below [`SizeClass::COUNT`]. A byte, so that a `Stack` stays within 32.
+    u8,
 );
 
 /// The power of two of the smallest class.
-const SHIFT_MIN: u32 = 14;
+const SHIFT_MIN: u8 = 14;
 /// The power of two of the largest class.
-const SHIFT_MAX: u32 = 23;
+const SHIFT_MAX: u8 = 23;
 
 impl SizeClass {
     /// How many classes there are.
@@ -34,11 +34,16 @@ impl SizeClass {
 
     /// The smallest class of at least `bytes`; `None` above the largest.
     #[must_use]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the power of a size is below 64"
+    )]
     pub const fn for_bytes(bytes: usize) -> Option<Self> {
         if bytes <= Self::SMALLEST.bytes() {
             Some(Self::SMALLEST)
         } else if bytes <= Self::LARGEST.bytes() {
-            Some(Self(bytes.next_power_of_two().trailing_zeros() - SHIFT_MIN))
+            let shift = bytes.next_power_of_two().trailing_zeros() as u8;
+            Some(Self(shift - SHIFT_MIN))
         } else {
             None
         }

@@ -1,51 +1,17 @@
-//! The description of a stack pool, and how safe its stacks are to overflow.
-#![allow(
-    unsafe_code,
-    reason = "the door to stacks without guards is unsafe to open"
-)]
+//! The description of a stack pool.
+
+use core::time::Duration;
 
 use crate::error::ArenaError;
 #[cfg(all(test, not(dtact_loom)))]
 use crate::guard::GuardBudget;
 use crate::guard::{GuardMethod, PROCESS_BUDGET};
-use crate::stack_pool::{StackPool, class_for};
+use crate::layout::Ends;
+use crate::safety::SafetyLevel;
+use crate::stack_pool::{StackPlan, StackPool, class_for};
 
-/// What protects the memory below a stack.
-#[derive(Copy, Clone, Eq, PartialEq, Default, Debug)]
-#[non_exhaustive]
-pub enum SafetyLevel {
-    /// Nothing: an overflow runs into memory below the stack, in the end another stack.
-    Safety0(Unguarded),
-    /// A guard below every stack: an overflow ends the process.
-    #[default]
-    Safety1,
-}
-
-/// The promise that no stack of a pool without guards overflows.
-///
-/// ```
-/// use dtact_arena::{SafetyLevel, StackPool, Unguarded};
-///
-/// // SAFETY: nothing runs on the stacks of this example.
-/// let level = SafetyLevel::Safety0(unsafe { Unguarded::promise() });
-/// let pool = StackPool::builder().safety(level).build()?;
-/// # Ok::<(), dtact_arena::ArenaError>(())
-/// ```
-#[derive(Copy, Clone, Eq, PartialEq, Debug)]
-pub struct Unguarded(());
-
-impl Unguarded {
-    /// Makes the promise.
-    ///
-    /// # Safety
-    ///
-    /// - Nothing that runs on a stack of a pool built with the value needs more bytes than the
-    ///   stack has, signal handlers on that stack included.
-    #[must_use]
-    pub const unsafe fn promise() -> Self {
-        Self(())
-    }
-}
+/// How long a pool remembers demand, unless told otherwise.
+const DECAY_PERIOD: Duration = Duration::from_secs(1);
 
 /// Describes a [`StackPool`]; [`build`](Self::build) makes it.
 ///
@@ -60,12 +26,15 @@ impl Unguarded {
 /// assert_eq!((pool.default_bytes(), pool.capacity()), (2 << 20, 1000));
 /// # Ok::<(), dtact_arena::ArenaError>(())
 /// ```
+#[doc(alias = "Builder")]
 #[derive(Clone, Debug)]
 #[must_use = "a builder does nothing before `build`"]
 pub struct StackPoolBuilder {
     stack_bytes: usize,
     capacity: u32,
     safety: SafetyLevel,
+    node: Option<u32>,
+    decay_period: Duration,
     #[cfg(all(test, not(dtact_loom)))]
     protection: Option<&'static GuardBudget>,
 }
@@ -76,6 +45,8 @@ impl StackPoolBuilder {
             stack_bytes: 2 << 20,
             capacity: 1024,
             safety: SafetyLevel::Safety1,
+            node: None,
+            decay_period: DECAY_PERIOD,
             #[cfg(all(test, not(dtact_loom)))]
             protection: None,
         }
@@ -104,6 +75,22 @@ impl StackPoolBuilder {
         self
     }
 
+    /// The NUMA node whose memory stacks shall have where it has some left; unless set, a page
+    /// comes from the node of the thread that touches it first, which is mostly right.
+    ///
+    /// One pool for each node serves workers that are bound to theirs. Node 0 is a node.
+    pub fn node(mut self, node: u32) -> Self {
+        self.node = Some(node);
+        self
+    }
+
+    /// How long the memory of idle stacks outlasts demand: see [`StackPool::decay`]. 1 second
+    /// unless set; with zero, each call lets all idle memory go.
+    pub fn decay_period(mut self, decay_period: Duration) -> Self {
+        self.decay_period = decay_period;
+        self
+    }
+
     /// Makes guards by protection, whatever the kernel has, out of the budget given.
     #[cfg(all(test, not(dtact_loom)))]
     pub(crate) fn protection(mut self, budget: &'static GuardBudget) -> Self {
@@ -117,19 +104,31 @@ impl StackPoolBuilder {
     ///
     /// - [`ArenaError::CapacityZero`], [`ArenaError::CapacityTooLarge`];
     /// - [`ArenaError::StackBytesZero`], [`ArenaError::StackBytesTooLarge`];
+    /// - [`ArenaError::NodeRefused`]: there is no such node, or the process may not choose;
     /// - [`ArenaError::Os`]: the system refused the address space.
     pub fn build(self) -> Result<StackPool, ArenaError> {
         check_capacity(self.capacity, StackPool::CAPACITY_MAX)?;
-        let class = class_for(self.stack_bytes)?;
+        let plan = StackPlan {
+            default_class: class_for(self.stack_bytes)?,
+            capacity: self.capacity,
+            ends: match self.safety {
+                SafetyLevel::Safety0(_) => Ends::Canary,
+                SafetyLevel::Safety1 => Ends::GuardBelow,
+                SafetyLevel::Safety2 => Ends::GuardBoth,
+            },
+            node: self.node,
+            decay_period: self.decay_period,
+        };
         #[cfg(all(test, not(dtact_loom)))]
         if let Some(budget) = self.protection {
-            return StackPool::try_new(class, self.capacity, GuardMethod::Protection, budget);
+            return StackPool::try_new(plan, GuardMethod::Protection, budget);
         }
-        let method = match self.safety {
-            SafetyLevel::Safety0(_) => GuardMethod::None,
-            SafetyLevel::Safety1 => GuardMethod::probe()?,
+        let method = if plan.ends.has_guards() {
+            GuardMethod::probe()?
+        } else {
+            GuardMethod::None
         };
-        StackPool::try_new(class, self.capacity, method, &PROCESS_BUDGET)
+        StackPool::try_new(plan, method, &PROCESS_BUDGET)
     }
 }
 

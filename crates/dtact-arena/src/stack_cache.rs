@@ -1,7 +1,9 @@
 //! A worker's own few stacks of the default class, most recently used first.
 
+#![allow(unsafe_code, reason = "computes addresses of stacks without checks")]
+
 use crate::error::ArenaError;
-use crate::stack::Stack;
+use crate::stack::{Stack, StackKey};
 use crate::stack_pool::StackPool;
 
 /// A magazine of stacks over a pool: taking and giving back touch no shared memory while the
@@ -30,18 +32,22 @@ use crate::stack_pool::StackPool;
 #[derive(Debug)]
 #[must_use = "dropping a cache loses the stacks in it"]
 pub struct StackCache {
-    /// Stacks of one pool's default class; the last is the hottest.
-    stacks: Vec<Stack>,
+    /// The pool whose stacks are inside; any where there are none.
+    pool_id: u64,
+    /// Stacks of the pool's default class; the last is the hottest.
+    stacks: Vec<StackKey>,
     limit: usize,
 }
 
 impl StackCache {
-    /// An empty cache that keeps up to `limit` stacks; with 0 it keeps none.
+    /// An empty cache that keeps up to `limit` stacks; with 0 it keeps none. It belongs to the
+    /// first pool it is used with, until it is empty again.
     ///
-    /// Memory for `limit` entries is allocated here, and none later.
+    /// Memory for `limit` entries (at least one) is allocated here, and none later.
     pub fn new(limit: usize) -> Self {
         Self {
-            stacks: Vec::with_capacity(limit),
+            pool_id: 0,
+            stacks: Vec::with_capacity(limit.max(1)),
             limit,
         }
     }
@@ -58,8 +64,13 @@ impl StackCache {
     #[inline]
     #[track_caller]
     pub fn take(&mut self, pool: &StackPool) -> Result<Stack, ArenaError> {
-        let cached = self.stacks.pop_if(|stack| stack.pool_id == pool.id);
-        cached.map_or_else(|| self.take_from(pool), Ok)
+        if self.pool_id != pool.id || self.stacks.is_empty() {
+            self.refill(pool)?;
+        }
+        let key = self.stacks.pop().expect("a refill without an error");
+        // SAFETY: `push` has kept the key of a stack of this pool's default class, since `bind`
+        // lets no keys of two pools meet.
+        Ok(unsafe { pool.cached_stack(key) })
     }
 
     /// Gives a stack back. A cache at its limit moves its older half to the pool.
@@ -70,18 +81,15 @@ impl StackCache {
     #[inline]
     #[track_caller]
     pub fn give_back(&mut self, pool: &StackPool, stack: Stack) {
-        assert!(
-            stack.pool_id == pool.id,
-            "a stack goes back to the pool it came from"
-        );
-        if stack.class != pool.default_class() || self.limit == 0 {
-            pool.give_back(stack);
-            return;
+        if self.stacks.len() < self.limit
+            && self.pool_id == pool.id
+            && stack.pool_id == pool.id
+            && pool.is_cached(stack.class)
+        {
+            self.push(stack.key());
+        } else {
+            self.give_back_slowly(pool, stack);
         }
-        if self.stacks.len() == self.limit {
-            self.spill(pool, self.limit.div_ceil(2));
-        }
-        self.stacks.push(stack);
     }
 
     /// Gives all cached stacks back to the pool.
@@ -91,24 +99,70 @@ impl StackCache {
     /// When the cache holds stacks of another pool.
     #[track_caller]
     pub fn flush(&mut self, pool: &StackPool) {
+        self.bind(pool);
         self.spill(pool, self.stacks.len());
     }
 
-    #[cold]
+    /// Keeps a stack of this pool's default class.
+    #[inline]
     #[track_caller]
-    fn take_from(&self, pool: &StackPool) -> Result<Stack, ArenaError> {
+    fn push(&mut self, key: StackKey) {
+        debug_assert!(
+            self.stacks.iter().all(|other| other.index != key.index),
+            "stack {} has been given back already",
+            key.index
+        );
+        self.stacks.push(key);
+    }
+
+    /// Makes the cache this pool's, if it holds nothing of another.
+    #[track_caller]
+    fn bind(&mut self, pool: &StackPool) {
         assert!(
-            self.stacks.is_empty(),
+            self.pool_id == pool.id || self.stacks.is_empty(),
             "a cache is used with one pool, flush it between two"
         );
-        pool.take_class(pool.default_class())
+        self.pool_id = pool.id;
+    }
+
+    /// Takes a stack for the caller, and a few for later.
+    #[cold]
+    #[inline(never)]
+    #[track_caller]
+    fn refill(&mut self, pool: &StackPool) -> Result<(), ArenaError> {
+        self.bind(pool);
+        let wanted = u32::try_from(self.limit / 2).unwrap_or(u32::MAX);
+        let wanted = wanted.clamp(1, pool.cache_chunk());
+        pool.take_for_cache(wanted, |key| self.push(key))?;
+        // The hottest came first, and goes last.
+        self.stacks.reverse();
+        Ok(())
+    }
+
+    /// Makes room first, or passes the stack on where it is not to be kept.
+    #[cold]
+    #[inline(never)]
+    #[track_caller]
+    fn give_back_slowly(&mut self, pool: &StackPool, stack: Stack) {
+        assert!(
+            stack.pool_id == pool.id,
+            "a stack goes back to the pool it came from"
+        );
+        if self.limit == 0 || !pool.is_cached(stack.class) {
+            pool.give_back(stack);
+            return;
+        }
+        self.bind(pool);
+        if self.stacks.len() == self.limit {
+            self.spill(pool, self.limit.div_ceil(2));
+        }
+        self.push(stack.key());
     }
 
     /// Moves the `count` coldest stacks to the pool.
-    #[cold]
     #[track_caller]
     fn spill(&mut self, pool: &StackPool, count: usize) {
-        pool.give_back_chunk(&self.stacks[..count]);
+        pool.give_back_cached(&self.stacks[..count]);
         self.stacks.drain(..count);
     }
 }

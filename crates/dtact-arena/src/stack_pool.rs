@@ -1,47 +1,42 @@
-//! Stacks of all sizes: regions by size class, depots, guards, permits.
+//! Stacks of all sizes: the slots of each size class, permits, guards, and giving memory back.
 //!
 //! ```text
 //!   StackPool ── permits (capacity, over all classes)
-//!       ├─ 16 KiB ── region of `capacity` slots, depot, which slots have their guard
+//!       ├─ 16 KiB ── region, depot, and what state each slot is in
 //!       ├─ 32 KiB ── not reserved before its first use
 //!       ⋮
 //!       └─ 8 MiB
 //! ```
 //!
-//! # Invariants
-//!
-//! - [arena.I5] A stack leaves a pool of `SafetyLevel::Safety1` only with its guard in place.
-//!   The guard of a slot is made once, by the first who takes the slot, and stays.
-//!
-//! # Access
-//!
-//! `guarded.word(i)` is read and written by the holder of slot i alone [arena.I2]; `Relaxed` does,
-//! since the depot orders one holder after the other.
-#![allow(unsafe_code, reason = "guards the slots of its regions")]
+//! Memory goes back in two ways, both off the path of taking and giving back: [`StackPool::decay`]
+//! follows demand, [`StackPool::trim`] lets everything go. A mutex that is only ever tried keeps
+//! them to one thread at a time.
 
-use core::num::NonZeroUsize;
-use std::sync::OnceLock;
+#![allow(unsafe_code, reason = "computes addresses of slots without checks")]
 
-use crate::depot::Depot;
-use crate::error::{ArenaError, Errno};
+use core::ptr::NonNull;
+use core::time::Duration;
+use std::sync::{Mutex, MutexGuard, OnceLock, TryLockError};
+use std::time::Instant;
+
+use crate::error::ArenaError;
 use crate::guard::{GuardBudget, GuardMethod, Guards};
-use crate::layout::{GUARD_BYTES_MIN, StackLayout};
+use crate::layout::Ends;
 use crate::permit::Permits;
-use crate::region::Region;
 use crate::size_class::SizeClass;
-use crate::stack::Stack;
+use crate::stack::{Stack, StackKey};
 use crate::stack_builder::StackPoolBuilder;
-use crate::sync::Ordering;
+use crate::stack_slots::{CHUNK_MAX, StackSlots};
 use crate::sync::counter::{self, AtomicU32};
-use crate::sys::{Platform, System};
-use crate::table::Table;
+use crate::watermark::{Clock, Watermark};
 
 /// A pool of stacks, from which any thread takes and to which any thread gives back.
 ///
 /// [`take`](Self::take) and [`give_back`](Self::give_back) use no locks; a system call happens
 /// only when a slot is used for the first time (its guard) and when a size class is used for the
-/// first time (its address space). Memory is committed when it is touched. Dropping the pool unmaps
-/// everything, the stacks that are still out included.
+/// first time (its address space). Memory is committed when it is touched, and goes back to the
+/// system when somebody calls [`decay`](Self::decay) or [`trim`](Self::trim). Dropping the pool
+/// unmaps everything, the stacks that are still out included.
 ///
 /// ```
 /// use dtact_arena::StackPool;
@@ -56,22 +51,35 @@ use crate::table::Table;
 #[derive(Debug)]
 pub struct StackPool {
     pub(crate) id: u64,
-    default_class: SizeClass,
+    plan: StackPlan,
+    /// The class that caches keep; none where idle stacks shall be inaccessible.
+    cached_class: Option<SizeClass>,
     permits: Permits,
     live_max: AtomicU32,
-    classes: [OnceLock<Class>; SizeClass::COUNT],
-    // Dropped after the classes: the share of the budget is returned when the guards are gone.
+    /// The default class, reserved when the pool is built.
+    default_slots: StackSlots,
+    /// The others, each reserved at its first use.
+    other_slots: [OnceLock<StackSlots>; SizeClass::COUNT],
+    idle: Mutex<Idle>,
+    // Dropped after the slots: the share of the budget is returned when the guards are gone.
     guards: Guards,
 }
 
-/// The slots of one size class.
+/// What a pool is made by.
+#[derive(Copy, Clone, Debug)]
+pub(crate) struct StackPlan {
+    pub(crate) default_class: SizeClass,
+    pub(crate) capacity: u32,
+    pub(crate) ends: Ends,
+    pub(crate) node: Option<u32>,
+    pub(crate) decay_period: Duration,
+}
+
+/// What [`StackPool::decay`] remembers.
 #[derive(Debug)]
-struct Class {
-    region: Region,
-    layout: StackLayout,
-    depot: Depot,
-    /// Not 0 where the slot has its guard [arena.I5].
-    guarded: Table,
+struct Idle {
+    clock: Clock,
+    watermarks: [Watermark; SizeClass::COUNT],
 }
 
 /// Figures of a [`StackPool`], each read at a moment of its own.
@@ -87,11 +95,18 @@ pub struct StackMetrics {
     pub touched: u32,
     /// The address space reserved for stacks and guards, in bytes. It is not memory in use.
     pub mapped_bytes: usize,
+    /// The bytes of all stacks that may have memory: those that are out, and those that are idle
+    /// and have not been given back to the system. The memory in use is at most that; what it is
+    /// exactly, [`StackPool::resident_bytes`] asks the system.
+    pub committed_bytes: usize,
+    /// How often a pool of [`Safety2`](crate::SafetyLevel::Safety2) could not make an idle stack
+    /// inaccessible, since the system refused.
+    pub exposed: u32,
 }
 
 impl StackPool {
     /// The largest capacity of a pool.
-    pub const CAPACITY_MAX: u32 = crate::free_list::SLOTS_MAX;
+    pub const CAPACITY_MAX: u32 = crate::free_list::SLOTS_MAX - StackSlots::SPARE_MAX;
 
     /// Starts the description of a pool.
     pub fn builder() -> StackPoolBuilder {
@@ -99,22 +114,25 @@ impl StackPool {
     }
 
     pub(crate) fn try_new(
-        default_class: SizeClass,
-        capacity: u32,
+        plan: StackPlan,
         method: GuardMethod,
         budget: &'static GuardBudget,
     ) -> Result<Self, ArenaError> {
-        let pool = Self {
+        Ok(Self {
             id: crate::pool_id::next(),
-            default_class,
-            permits: Permits::new(capacity),
+            cached_class: (plan.ends != Ends::GuardBoth).then_some(plan.default_class),
+            permits: Permits::new(plan.capacity),
             live_max: AtomicU32::new(0),
-            classes: [const { OnceLock::new() }; SizeClass::COUNT],
+            // A capacity beyond the address space is better refused here than at the first stack.
+            default_slots: StackSlots::try_new(&plan, plan.default_class)?,
+            other_slots: [const { OnceLock::new() }; SizeClass::COUNT],
+            idle: Mutex::new(Idle {
+                clock: Clock::new(plan.decay_period),
+                watermarks: [Watermark::default(); SizeClass::COUNT],
+            }),
             guards: Guards::new(method, budget),
-        };
-        // A capacity beyond the address space is better refused here than at the first stack.
-        pool.class(default_class)?;
-        Ok(pool)
+            plan,
+        })
     }
 
     /// Takes a stack of at least `bytes_min` usable bytes, of the smallest class that has them.
@@ -125,7 +143,9 @@ impl StackPool {
     /// - [`ArenaError::StacksExhausted`]: at one moment during the call all stacks were out;
     /// - [`ArenaError::GuardsExhausted`]: the kernel has no guard advice, and the process is at its
     ///   share of `vm.max_map_count`;
-    /// - [`ArenaError::Os`]: the system refused the address space or the guard.
+    /// - [`ArenaError::NodeRefused`]: a class is used for the first time, and the system does not
+    ///   let it prefer the pool's node;
+    /// - [`ArenaError::Os`]: the system refused the address space, the guard or the memory.
     ///
     /// After an error nothing is taken, and a later call may succeed.
     pub fn take(&self, bytes_min: usize) -> Result<Stack, ArenaError> {
@@ -136,159 +156,360 @@ impl StackPool {
     ///
     /// # Panics
     ///
-    /// When the stack is not from this pool.
+    /// - When the stack is not from this pool.
+    /// - When it has been given back already: unsafe code has made two values of one.
+    /// - With [`Safety2`](crate::SafetyLevel::Safety2), when its canary is dead; the stack is
+    ///   missing from the pool then.
     #[track_caller]
     #[expect(
         clippy::needless_pass_by_value,
         reason = "takes the right to the stack back"
     )]
     pub fn give_back(&self, stack: Stack) {
-        self.give_back_chunk(core::slice::from_ref(&stack));
+        self.give_back_once(&stack);
+    }
+
+    /// As [`give_back`](Self::give_back), of a value that is not used again.
+    #[track_caller]
+    pub(crate) fn give_back_once(&self, stack: &Stack) {
+        assert!(
+            stack.pool_id == self.id,
+            "a stack goes back to the pool it came from"
+        );
+        let slots = self.taken_slots(stack.class);
+        // The slot goes first: a permit means that a slot is there [arena.I4].
+        if self.plan.ends == Ends::GuardBoth {
+            slots.close_hidden(stack, &self.guards);
+        } else {
+            slots.close(&[stack.key()]);
+        }
+        self.permits.release(1);
+    }
+
+    /// Whether a stack has not overflowed, as far as its canary tells; true where it has none, with
+    /// [`Safety1`](crate::SafetyLevel::Safety1). It costs one read.
+    ///
+    /// To be asked where a stack is left: at each suspension. Where the answer is no, memory below
+    /// the stack has been overwritten; nothing good can come of going on.
+    ///
+    /// # Panics
+    ///
+    /// When the stack is not from this pool.
+    #[inline]
+    #[must_use]
+    #[track_caller]
+    pub fn is_canary_intact(&self, stack: &Stack) -> bool {
+        assert!(
+            stack.pool_id == self.id,
+            "a stack is checked by the pool it came from"
+        );
+        StackSlots::is_canary_intact(stack)
+    }
+
+    /// Gives memory of idle stacks back to the system, as demand has fallen, and says when to call
+    /// again; `None` when no idle stack has memory.
+    ///
+    /// A pool keeps the memory of as many stacks as were out together lately: its watermark, for
+    /// each size class, rises with demand and falls by half in each quarter of the
+    /// [decay period](StackPoolBuilder::decay_period). What is idle beyond it goes back, neighbours
+    /// together, at most 256 stacks in one call: where there are more, the answer is zero. The
+    /// addresses stay, and so do the guards.
+    ///
+    /// To be called with the time of now by whoever has nothing better to do, such as a worker
+    /// before it sleeps, or by a thread with a timer. Taking and giving back never wait for it. Of
+    /// two threads that call at once, one does nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`ArenaError::Os`]: the system refused, as Linux does for locked memory. The stacks keep
+    /// their memory, and can be taken as before.
+    ///
+    /// ```
+    /// use std::time::{Duration, Instant};
+    /// use dtact_arena::StackPool;
+    ///
+    /// let pool = StackPool::builder().decay_period(Duration::from_secs(1)).build()?;
+    /// pool.give_back(pool.take(1)?);
+    /// let mut now = Instant::now();
+    /// while let Some(wait) = pool.decay(now)? {
+    ///     now += wait; // A program would sleep.
+    /// }
+    /// assert_eq!(pool.metrics().committed_bytes, 0);
+    /// # Ok::<(), dtact_arena::ArenaError>(())
+    /// ```
+    pub fn decay(&self, now: Instant) -> Result<Option<Duration>, ArenaError> {
+        let Some(mut idle) = self.try_lock_idle() else {
+            return Ok(Some(self.plan.decay_period / 4));
+        };
+        let idle = &mut *idle;
+        let steps = idle.clock.steps(now);
+        let mut is_any_idle = false;
+        let mut is_more_due = false;
+        let mut first_error = None;
+        for (class, slots) in self.all_slots() {
+            let watermark = &mut idle.watermarks[class.index()];
+            if steps > 0 {
+                let figures = slots.take_figures();
+                watermark.pass(steps, figures.peak, figures.out);
+            }
+            let figures = slots.figures();
+            let surplus = figures.dirty.saturating_sub(watermark.get());
+            // Before the first step nothing is known about demand.
+            if surplus > 0 && idle.clock.is_running() {
+                match slots.release_idle(surplus) {
+                    Ok((released, is_all)) => is_more_due |= !is_all && released < surplus,
+                    // The other classes have their turn all the same.
+                    Err(error) => first_error = first_error.or(Some(error)),
+                }
+            }
+            let figures = slots.figures();
+            is_any_idle |= figures.dirty > figures.out;
+        }
+        match (first_error, is_more_due, is_any_idle) {
+            (Some(error), ..) => Err(error),
+            (None, true, _) => Ok(Some(Duration::ZERO)),
+            (None, false, true) => Ok(Some(idle.clock.next_in(now))),
+            (None, false, false) => Ok(None),
+        }
+    }
+
+    /// Gives the memory of all idle stacks back to the system, and returns of how many. Stacks in
+    /// caches are not idle. 0 as well while another thread is at it.
+    ///
+    /// It takes a fraction of a microsecond for each stack; [`decay`](Self::decay) is the gentle
+    /// way.
+    ///
+    /// # Errors
+    ///
+    /// [`ArenaError::Os`]: as for [`decay`](Self::decay).
+    pub fn trim(&self) -> Result<u32, ArenaError> {
+        let Some(_idle) = self.try_lock_idle() else {
+            return Ok(0);
+        };
+        let mut total = 0;
+        let mut first_error = None;
+        for (_, slots) in self.all_slots() {
+            // Bounded, where others give stacks back all the time.
+            for _ in 0..=slots.figures().touched {
+                match slots.release_idle(u32::MAX) {
+                    Ok((released, is_all)) => {
+                        total += released;
+                        if is_all {
+                            break;
+                        }
+                    }
+                    Err(error) => {
+                        first_error = first_error.or(Some(error));
+                        break;
+                    }
+                }
+            }
+        }
+        first_error.map_or(Ok(total), Err)
+    }
+
+    /// The bytes of memory that the stacks have, idle ones included. The system is asked, which
+    /// takes about a millisecond for each 100 MiB of stacks that were ever taken.
+    ///
+    /// # Errors
+    ///
+    /// [`ArenaError::Os`]: the system did not say.
+    pub fn resident_bytes(&self) -> Result<usize, ArenaError> {
+        self.all_slots()
+            .map(|(_, slots)| slots.resident_bytes())
+            .sum()
     }
 
     /// The bytes of the default class, which [`StackCache`](crate::StackCache) hands out.
     #[must_use]
     pub fn default_bytes(&self) -> usize {
-        self.default_class.bytes()
+        self.plan.default_class.bytes()
     }
 
     /// The stacks that can be out at once, over all size classes together.
     #[must_use]
     pub fn capacity(&self) -> u32 {
-        self.permits.capacity()
+        self.plan.capacity
     }
 
     /// The figures of now.
     #[must_use]
     pub fn metrics(&self) -> StackMetrics {
-        let classes = self.classes.iter().filter_map(OnceLock::get);
-        let (mut touched, mut mapped_bytes) = (0_u32, 0);
-        for class in classes {
-            touched = touched.saturating_add(class.depot.touched());
-            mapped_bytes += class.region.bytes();
-        }
-        StackMetrics {
+        let mut metrics = StackMetrics {
             live: self.permits.live(),
             // Relaxed: a figure for people.
             live_max: self.live_max.load(counter::Ordering::Relaxed),
-            touched,
-            mapped_bytes,
+            touched: 0,
+            mapped_bytes: 0,
+            committed_bytes: 0,
+            exposed: 0,
+        };
+        for (_, slots) in self.all_slots() {
+            let figures = slots.figures();
+            metrics.touched = metrics.touched.saturating_add(figures.touched);
+            metrics.mapped_bytes += figures.mapped_bytes;
+            metrics.committed_bytes += figures.dirty as usize * figures.slot_bytes;
+            metrics.exposed = metrics.exposed.saturating_add(figures.exposed);
+        }
+        metrics
+    }
+
+    /// Whether caches keep stacks of a class.
+    #[inline]
+    pub(crate) fn is_cached(&self, class: SizeClass) -> bool {
+        self.cached_class == Some(class)
+    }
+
+    /// How many stacks a cache takes at once: few beside the capacity, for cached stacks are
+    /// missing to others.
+    pub(crate) fn cache_chunk(&self) -> u32 {
+        match self.cached_class {
+            Some(_) => (self.plan.capacity / 64).max(1),
+            None => 1,
         }
     }
 
-    pub(crate) fn default_class(&self) -> SizeClass {
-        self.default_class
+    /// The right to a stack of the default class that a cache of this pool has kept by its number.
+    ///
+    /// # Safety
+    ///
+    /// - The key is that of a stack of this pool and of its default class.
+    #[inline]
+    pub(crate) unsafe fn cached_stack(&self, key: StackKey) -> Stack {
+        // SAFETY: as the caller promises.
+        unsafe { self.default_slots.stack(key, self.id) }
     }
 
     pub(crate) fn take_class(&self, class: SizeClass) -> Result<Stack, ArenaError> {
-        let slots = self.class(class)?;
+        let slots = self.slots(class)?;
+        let mut key = StackKey::default();
+        self.take_chunk(slots, 1, |taken| key = taken)?;
+        // SAFETY: without an error one was taken, from these slots.
+        Ok(unsafe { slots.stack(key, self.id) })
+    }
+
+    /// Takes one stack of the default class at least, and a few at most; the hottest comes first.
+    pub(crate) fn take_for_cache(
+        &self,
+        wanted: u32,
+        each: impl FnMut(StackKey),
+    ) -> Result<(), ArenaError> {
+        self.take_chunk(&self.default_slots, wanted, each)
+    }
+
+    /// Takes one stack at least and `wanted` at most, up to [`CHUNK_MAX`]; the hottest comes first.
+    #[inline]
+    fn take_chunk(
+        &self,
+        slots: &StackSlots,
+        wanted: u32,
+        mut each: impl FnMut(StackKey),
+    ) -> Result<(), ArenaError> {
         let exhausted = ArenaError::StacksExhausted {
             capacity: self.capacity(),
         };
-        let live = self.permits.acquire().ok_or(exhausted)?;
-        let Some(index) = slots.depot.take() else {
-            debug_assert!(
-                false,
-                "a permit without a slot finds one in any depot [arena.I4]"
-            );
-            self.permits.release(1);
+        let (granted, live) = self.permits.acquire(wanted.min(CHUNK_MAX));
+        if granted == 0 {
             return Err(exhausted);
-        };
-        if let Err(error) = self.guard(slots, index) {
-            slots.depot.give_back(&[index]);
-            self.permits.release(1);
-            return Err(error);
+        }
+        let mut indices = [0; CHUNK_MAX as usize];
+        let count = slots.take(&mut indices[..granted as usize]);
+        debug_assert!(count > 0, "a permit finds a slot in any depot [arena.I4]");
+        let indices = &indices[..count];
+        let mut opened = 0;
+        let mut result = if count == 0 { Err(exhausted) } else { Ok(()) };
+        for &index in indices {
+            match slots.open(index, &self.guards, self.capacity()) {
+                Ok(key) => each(key),
+                Err(error) => {
+                    // Enough if there is one.
+                    result = if opened == 0 { Err(error) } else { Ok(()) };
+                    break;
+                }
+            }
+            opened += 1;
+        }
+        // The slots go first: a permit means that a slot is there [arena.I4].
+        slots.put_back(&indices[opened..]);
+        let unused = granted - u32::try_from(opened).expect("at most 32");
+        if unused > 0 {
+            self.permits.release(unused);
         }
         // Relaxed: a figure for people. The load spares the exchange in steady state.
+        let live = live - unused;
         if live > self.live_max.load(counter::Ordering::Relaxed) {
             self.live_max.fetch_max(live, counter::Ordering::Relaxed);
         }
-        let span = slots.layout.span(index);
-        Ok(Stack {
-            top: slots.region.at(span.top),
-            bottom: slots.region.at(span.bottom),
-            pool_id: self.id,
-            index,
-            class,
-        })
+        result
     }
 
-    /// Gives stacks of one class back, those of `chunk[0]`.
+    /// Gives stacks of the default class back, which a cache has kept.
     #[track_caller]
-    pub(crate) fn give_back_chunk(&self, chunk: &[Stack]) {
-        const CHUNK_MAX: usize = 32;
-        for chunk in chunk.chunks(CHUNK_MAX) {
-            let mut indices = [0; CHUNK_MAX];
-            for (index, stack) in indices.iter_mut().zip(chunk) {
-                assert!(
-                    stack.pool_id == self.id,
-                    "a stack goes back to the pool it came from"
-                );
-                assert!(
-                    stack.class == chunk[0].class,
-                    "a chunk is of one size class"
-                );
-                *index = stack.index;
-            }
-            let slots = self.classes[chunk[0].class.index()].get();
-            let slots = slots.expect("the class of a stack of this pool is reserved");
+    pub(crate) fn give_back_cached(&self, stacks: &[StackKey]) {
+        let slots = &self.default_slots;
+        for chunk in stacks.chunks(CHUNK_MAX as usize) {
             // The slots go first: a permit means that a slot is there [arena.I4].
-            slots.depot.give_back(&indices[..chunk.len()]);
+            slots.close(chunk);
             self.permits
                 .release(u32::try_from(chunk.len()).expect("at most 32"));
         }
     }
 
-    /// The slots of a class, reserved at its first use.
-    fn class(&self, class: SizeClass) -> Result<&Class, ArenaError> {
-        let place = &self.classes[class.index()];
-        if let Some(class) = place.get() {
-            return Ok(class);
+    /// The slots of a class of which stacks have been taken, or of the default class.
+    fn taken_slots(&self, class: SizeClass) -> &StackSlots {
+        if class == self.plan.default_class {
+            return &self.default_slots;
         }
-        let fresh = Class::try_new(class, self.capacity(), self.guards.are_wanted())?;
+        self.other_slots[class.index()]
+            .get()
+            .expect("the class of a stack of this pool is reserved")
+    }
+
+    /// The lowest byte of the guard below a stack of this pool; where there is none, its bottom.
+    ///
+    /// # Panics
+    ///
+    /// When the stack is not from this pool.
+    #[must_use]
+    #[track_caller]
+    pub fn lowest(&self, stack: &Stack) -> NonNull<u8> {
+        assert!(
+            stack.pool_id == self.id,
+            "a stack is described by the pool it came from"
+        );
+        self.taken_slots(stack.class).lowest(stack.index)
+    }
+
+    /// The slots of a class, reserved at its first use.
+    fn slots(&self, class: SizeClass) -> Result<&StackSlots, ArenaError> {
+        if class == self.plan.default_class {
+            return Ok(&self.default_slots);
+        }
+        let place = &self.other_slots[class.index()];
+        if let Some(slots) = place.get() {
+            return Ok(slots);
+        }
+        let fresh = StackSlots::try_new(&self.plan, class)?;
         // Where two threads come here at once, the slower one's reservation is released unused.
         Ok(place.get_or_init(|| fresh))
     }
 
-    /// Makes the guard of a slot that the caller holds, unless it has one.
-    fn guard(&self, slots: &Class, index: u32) -> Result<(), ArenaError> {
-        if !self.guards.are_wanted() {
-            return Ok(());
-        }
-        // Relaxed: only the holder of the slot comes here.
-        let guarded = slots.guarded.word(index);
-        if guarded.load(Ordering::Relaxed) != 0 {
-            return Ok(());
-        }
-        let offset = slots.layout.span(index).guard;
-        let bytes = slots.layout.guard_bytes();
-        // SAFETY: the layout keeps guards to whole pages inside the slot, and no stack reaches
-        // into one: each begins where its guard ends.
-        unsafe {
-            self.guards
-                .install(&slots.region, offset, bytes, self.capacity())
-        }?;
-        guarded.store(1, Ordering::Relaxed);
-        Ok(())
+    /// The slots of every class that is in use.
+    fn all_slots(&self) -> impl Iterator<Item = (SizeClass, &StackSlots)> {
+        let others = self.other_slots.iter().filter_map(OnceLock::get);
+        core::iter::once(&self.default_slots)
+            .chain(others)
+            .map(|slots| (slots.class(), slots))
     }
-}
 
-impl Class {
-    fn try_new(class: SizeClass, capacity: u32, guarded: bool) -> Result<Self, ArenaError> {
-        let layout = StackLayout::new(class, System::page_bytes(), GUARD_BYTES_MIN);
-        let bytes = layout.region_bytes(capacity).and_then(NonZeroUsize::new);
-        let refused = ArenaError::Os {
-            op: "reserving address space",
-            errno: Errno(12),
-        };
-        let region = Region::try_new(bytes.ok_or(refused)?)?;
-        region.refuse_huge_pages();
-        Ok(Self {
-            region,
-            layout,
-            depot: Depot::try_new(capacity)?,
-            guarded: Table::try_new(if guarded { capacity } else { 0 })?,
-        })
+    /// What `decay` remembers, unless another thread is at it.
+    fn try_lock_idle(&self) -> Option<MutexGuard<'_, Idle>> {
+        match self.idle.try_lock() {
+            Ok(idle) => Some(idle),
+            // It holds numbers, all of which are good.
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 }
 
@@ -301,5 +522,7 @@ pub(crate) fn class_for(bytes: usize) -> Result<SizeClass, ArenaError> {
     SizeClass::for_bytes(bytes).ok_or(ArenaError::StackBytesTooLarge { bytes, bytes_max })
 }
 
+#[cfg(all(test, not(dtact_loom)))]
+mod fault_tests;
 #[cfg(all(test, not(dtact_loom)))]
 mod tests;

@@ -1,5 +1,5 @@
 //! Nothing is resident before its first use, and nothing is mapped after the pool is gone.
-#![cfg(all(not(miri), not(dtact_loom)))]
+#![cfg(all(target_os = "linux", not(miri), not(dtact_loom)))]
 #![allow(unsafe_code, reason = "touches a cell it holds")]
 
 use std::fs;

@@ -170,6 +170,27 @@ fn a_cache_keeps_up_to_its_limit_and_sheds_the_coldest() {
 }
 
 #[test]
+fn a_large_cache_takes_and_sheds_in_steps_and_loses_nothing() {
+    let capacity = 16_000;
+    let pool = pool(1, capacity);
+    let mut cache = StackCache::new(200);
+    let count = if cfg!(miri) { 300 } else { 3000 };
+    for _ in 0..3 {
+        let stacks: Vec<_> = (0..count)
+            .map(|_| cache.take(&pool).expect("16,000 fit"))
+            .collect();
+        let bottoms: HashSet<_> = stacks.iter().map(Stack::bottom).collect();
+        assert_eq!(bottoms.len(), stacks.len());
+        for stack in stacks {
+            cache.give_back(&pool, stack);
+        }
+        assert!(pool.metrics().live <= 200);
+    }
+    cache.flush(&pool);
+    assert_eq!(pool.metrics().live, 0);
+}
+
+#[test]
 fn threads_that_hammer_a_pool_never_share_a_stack_and_never_find_it_empty() {
     const THREADS: u32 = 4;
     let rounds = if cfg!(miri) { 20 } else { 20_000 };

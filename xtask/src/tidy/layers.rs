@@ -26,9 +26,13 @@ const LAYERS: [(&str, &[&str]); 9] = [
     ),
     ("dtact", &["dtact-bridge", "dtact-macros"]),
     ("dtact-ffi", &["dtact"]),
-    ("benches", &["dtact"]),
+    ("benches", &["dtact", "dtact-arena", "dtact-switch"]),
     ("xtask", &[]),
 ];
+
+/// The edges that are no layers: behind a feature that is off unless somebody asks for it, so that
+/// the crate stands alone without.
+const BEHIND_A_FEATURE: [(&str, &str); 1] = [("dtact-arena", "dtact-switch")];
 
 /// Compares the manifests with the table, both ways.
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
@@ -43,16 +47,19 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
             findings.push(Finding::new(&file.path, 1, "layers", text));
             continue;
         };
-        let edges = edges(file);
-        for (line, other) in &edges {
-            if !allowed.contains(other) {
-                let text = format!("`{name}` may not depend on `{other}`");
-                findings.push(Finding::new(&file.path, *line, "layers", text));
+        let mut edges = edges(file);
+        edges.retain(|edge| {
+            !(edge.is_optional && BEHIND_A_FEATURE.contains(&(name, edge.to)) && is_off(file))
+        });
+        for edge in &edges {
+            if !allowed.contains(&edge.to) {
+                let text = format!("`{name}` may not depend on `{}`", edge.to);
+                findings.push(Finding::new(&file.path, edge.line, "layers", text));
             }
         }
         for missing in allowed
             .iter()
-            .filter(|it| !edges.iter().any(|(_, edge)| edge == *it))
+            .filter(|it| !edges.iter().any(|edge| edge.to == **it))
         {
             let text = format!("the table has `{name}` depend on `{missing}`, and it does not");
             findings.push(Finding::new(&file.path, 1, "layers", text));
@@ -76,17 +83,38 @@ fn package(file: &File) -> Option<&str> {
     None
 }
 
-/// The crates of the table that a manifest depends on in any way, with their lines.
-fn edges(file: &File) -> Vec<(usize, &'static str)> {
+/// One crate of the table that a manifest depends on.
+struct Edge {
+    line: usize,
+    to: &'static str,
+    /// Whether it says so itself, on its one line.
+    is_optional: bool,
+}
+
+/// Whether nothing that a manifest has on by default can switch an optional edge on.
+fn is_off(file: &File) -> bool {
+    !file
+        .text
+        .lines()
+        .any(|line| key_and_value(line).is_some_and(|(key, _)| key == "default"))
+}
+
+/// The crates of the table that a manifest depends on in any way.
+fn edges(file: &File) -> Vec<Edge> {
     let mut found = Vec::new();
     let mut in_dependencies = false;
+    let edge = |line, to, is_optional| Edge {
+        line,
+        to,
+        is_optional,
+    };
     for (number, line) in file.lines() {
         if let Some(name) = section_name(line) {
             // `[dependencies]` lists crates, and `[dependencies.name]` is about one.
             let (before, last) = name.rsplit_once('.').unwrap_or(("", name));
             in_dependencies = last.ends_with("dependencies");
             if before.ends_with("dependencies") {
-                found.extend(known(last).map(|known| (number, known)));
+                found.extend(known(last).map(|known| edge(number, known, false)));
                 in_dependencies = true;
             }
         } else if in_dependencies && let Some((key, value)) = key_and_value(line) {
@@ -99,7 +127,9 @@ fn edges(file: &File) -> Vec<(usize, &'static str)> {
             } else {
                 name
             };
-            found.extend(known(renamed.unwrap_or(whole)).map(|known| (number, known)));
+            let is_optional = value.contains("optional = true");
+            let to = known(renamed.unwrap_or(whole));
+            found.extend(to.map(|known| edge(number, known, is_optional)));
         }
     }
     found
@@ -152,6 +182,21 @@ mod tests {
             assert_eq!(lines("dtact-mesh", edge).len(), 1, "{edge}");
         }
         assert!(lines("dtact-mesh", "[features]\ndtact-arena = []\n").is_empty());
+    }
+
+    #[test]
+    fn an_edge_behind_a_feature_is_right_where_it_is_named_optional_and_off() {
+        let edge = |options| format!("dtact-switch = {{ workspace = true{options} }}\n");
+        let (optional, plain) = (edge(", optional = true"), edge(""));
+        let section = "[dependencies]\n";
+        assert!(lines("dtact-arena", &format!("{section}{optional}")).is_empty());
+        assert_eq!(lines("dtact-arena", &format!("{section}{plain}")).len(), 1);
+        assert_eq!(
+            lines("dtact-mesh", &format!("{section}{optional}")).len(),
+            1
+        );
+        let on = format!("[features]\ndefault = [\"switch\"]\n{section}{optional}");
+        assert_eq!(lines("dtact-arena", &on).len(), 1);
     }
 
     #[test]

@@ -70,7 +70,7 @@ fn a_dropped_pool_returns_its_share() {
     }
 }
 
-#[cfg(not(miri))]
+#[cfg(all(target_os = "linux", not(miri)))]
 #[test]
 fn a_guard_by_protection_is_an_inaccessible_mapping() {
     static BUDGET: GuardBudget = GuardBudget::with_max_map_count(100);

@@ -5,21 +5,18 @@
 //! kernels, and on locked memory on any. Emulators in user mode may take any advice and do nothing.
 #![allow(unsafe_code, reason = "system calls on address ranges")]
 
+mod advice;
+mod node;
+mod touched;
+
 use core::num::NonZeroUsize;
 use core::ptr::{self, NonNull};
 use std::fs;
 
 use rustix::mm::{Advice, MapFlags, MprotectFlags, ProtFlags};
 
-use super::Platform;
+use super::{PageRange, Platform, Touched, errno_of, last_errno};
 use crate::error::Errno;
-
-/// `MADV_GUARD_INSTALL` of `linux/mman.h`, the same number on every architecture.
-const MADV_GUARD_INSTALL: libc::c_int = 102;
-
-/// A number that is no advice. The kernel answers `EINVAL`; emulators in user mode are known to
-/// answer success to every advice that they leave out.
-const UNKNOWN_ADVICE: libc::c_int = libc::c_int::MAX;
 
 /// What `vm.max_map_count` is unless an administrator changed it (`DEFAULT_MAX_MAP_COUNT`).
 const MAX_MAP_COUNT_DEFAULT: u64 = 65_530;
@@ -28,7 +25,8 @@ const MAX_MAP_COUNT_DEFAULT: u64 = 65_530;
 pub(crate) struct Linux;
 
 // SAFETY: the page size is the kernel's own answer; a private anonymous mapping is page-aligned,
-// zero, and placed by the kernel where nothing else is mapped.
+// zero, and placed by the kernel where nothing else is mapped. Of the calls below only the advice
+// to forget, the guards and their removal change what a page holds.
 unsafe impl Platform for Linux {
     fn page_bytes() -> usize {
         rustix::param::page_size()
@@ -44,19 +42,34 @@ unsafe impl Platform for Linux {
                 MapFlags::PRIVATE | MapFlags::NORESERVE,
             )
         };
-        let bottom = bottom.map_err(|errno| Errno(errno.raw_os_error()))?;
+        let bottom = bottom.map_err(errno_of)?;
         Ok(
             NonNull::new(bottom.cast())
                 .expect("a mapping placed by the kernel is not at address 0"),
         )
     }
 
-    unsafe fn release(bottom: NonNull<u8>, bytes: NonZeroUsize) {
+    fn reserve_uncommitted(bytes: NonZeroUsize) -> Result<NonNull<u8>, Errno> {
+        Self::reserve(bytes)
+    }
+
+    unsafe fn commit(_: NonNull<u8>, _: usize) -> Result<(), Errno> {
+        // Without reserve, memory counts when it is touched.
+        Ok(())
+    }
+
+    unsafe fn release(bottom: NonNull<u8>, bytes: NonZeroUsize) -> Result<(), Errno> {
         // SAFETY: the caller passes one whole reservation that nothing uses any more.
-        let result = unsafe { rustix::mm::munmap(bottom.as_ptr().cast(), bytes.get()) };
-        // It fails where splitting a mapping would exceed the limit of mappings. The reservation
-        // then stays: address space lost, nothing unsound.
-        debug_assert!(result.is_ok(), "unmapping a whole reservation: {result:?}");
+        unsafe { rustix::mm::munmap(bottom.as_ptr().cast(), bytes.get()) }.map_err(errno_of)
+    }
+
+    unsafe fn discard(ranges: &[PageRange]) -> Result<(), Errno> {
+        // SAFETY: the caller's ranges, whose content nobody needs.
+        unsafe { advice::each(ranges, libc::MADV_DONTNEED) }
+    }
+
+    fn touched(bottom: NonNull<u8>, bytes: usize) -> Result<Touched, Errno> {
+        touched::touched(bottom, bytes)
     }
 
     unsafe fn refuse_huge_pages(bottom: NonNull<u8>, bytes: usize) {
@@ -66,27 +79,49 @@ unsafe impl Platform for Linux {
         let _ = unsafe { rustix::mm::madvise(bottom, bytes, Advice::LinuxNoHugepage) };
     }
 
-    unsafe fn guard_by_advice(bottom: NonNull<u8>, bytes: usize) -> Result<(), Errno> {
-        // SAFETY: the range is ours and holds nothing, so it may lose its content and fault.
-        let result = unsafe { libc::madvise(bottom.as_ptr().cast(), bytes, MADV_GUARD_INSTALL) };
-        if result == 0 {
-            Ok(())
-        } else {
-            Err(last_errno())
-        }
+    fn are_huge_pages_off() -> bool {
+        // A kernel without them has no such file, and refuses the request.
+        fs::read_to_string("/sys/kernel/mm/transparent_hugepage/enabled")
+            .is_ok_and(|text| text.contains("[never]"))
+    }
+
+    unsafe fn request_huge_pages(bottom: NonNull<u8>, bytes: usize) -> Result<(), Errno> {
+        let bottom = bottom.as_ptr().cast();
+        // SAFETY: the range is ours, and this advice changes no content.
+        unsafe { rustix::mm::madvise(bottom, bytes, Advice::LinuxHugepage) }.map_err(errno_of)
+    }
+
+    unsafe fn prefer_node(bottom: NonNull<u8>, bytes: usize, node: u32) -> Result<(), Errno> {
+        // SAFETY: the caller's range.
+        unsafe { node::prefer(bottom, bytes, node) }
+    }
+
+    unsafe fn guard_by_advice(ranges: &[PageRange]) -> Result<(), Errno> {
+        // SAFETY: the caller's ranges, which hold nothing, so they may lose their content and
+        // fault.
+        unsafe { advice::each(ranges, advice::GUARD_INSTALL) }
+    }
+
+    unsafe fn unguard_by_advice(bottom: NonNull<u8>, bytes: usize) -> Result<(), Errno> {
+        // SAFETY: the caller's range; pages that are no guards are left as they are.
+        unsafe { advice::one(PageRange { bottom, bytes }, advice::GUARD_REMOVE) }
     }
 
     unsafe fn refuses_unknown_advice(bottom: NonNull<u8>, bytes: usize) -> bool {
         // SAFETY: the range is ours and holds nothing, whatever the advice may come to mean.
-        let result = unsafe { libc::madvise(bottom.as_ptr().cast(), bytes, UNKNOWN_ADVICE) };
-        result != 0
+        unsafe { advice::one(PageRange { bottom, bytes }, advice::UNKNOWN) }.is_err()
     }
 
     unsafe fn guard_by_protection(bottom: NonNull<u8>, bytes: usize) -> Result<(), Errno> {
         let bottom = bottom.as_ptr().cast();
         // SAFETY: the range is ours and holds nothing, so it may become inaccessible.
-        let result = unsafe { rustix::mm::mprotect(bottom, bytes, MprotectFlags::empty()) };
-        result.map_err(|errno| Errno(errno.raw_os_error()))
+        unsafe { rustix::mm::mprotect(bottom, bytes, MprotectFlags::empty()) }.map_err(errno_of)
+    }
+
+    unsafe fn unguard_by_protection(bottom: NonNull<u8>, bytes: usize) -> Result<(), Errno> {
+        let usable = MprotectFlags::READ | MprotectFlags::WRITE;
+        // SAFETY: the range is ours, and was readable and writable when it was reserved.
+        unsafe { rustix::mm::mprotect(bottom.as_ptr().cast(), bytes, usable) }.map_err(errno_of)
     }
 
     fn max_map_count() -> u64 {
@@ -101,9 +136,4 @@ unsafe impl Platform for Linux {
     fn is_out_of_maps(errno: Errno) -> bool {
         errno.0 == libc::ENOMEM
     }
-}
-
-/// The reason of the system call that just failed on this thread.
-fn last_errno() -> Errno {
-    Errno(std::io::Error::last_os_error().raw_os_error().unwrap_or(0))
 }

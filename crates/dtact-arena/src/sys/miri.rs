@@ -8,13 +8,10 @@ use core::num::NonZeroUsize;
 use core::ptr::NonNull;
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 
-use super::Platform;
+use super::{OUT_OF_MEMORY, PageRange, Platform, Touched};
 use crate::error::Errno;
 
 const PAGE_BYTES: usize = 4096;
-
-/// `ENOMEM`, for an allocation that is refused.
-const OUT_OF_MEMORY: Errno = Errno(12);
 
 /// The interpreter.
 pub(crate) struct Miri;
@@ -36,15 +33,56 @@ unsafe impl Platform for Miri {
         NonNull::new(unsafe { alloc_zeroed(layout) }).ok_or(OUT_OF_MEMORY)
     }
 
-    unsafe fn release(bottom: NonNull<u8>, bytes: NonZeroUsize) {
+    fn reserve_uncommitted(bytes: NonZeroUsize) -> Result<NonNull<u8>, Errno> {
+        Self::reserve(bytes)
+    }
+
+    unsafe fn commit(_: NonNull<u8>, _: usize) -> Result<(), Errno> {
+        Ok(())
+    }
+
+    unsafe fn release(bottom: NonNull<u8>, bytes: NonZeroUsize) -> Result<(), Errno> {
         let layout = layout(bytes).expect("the layout was accepted by `reserve`");
         // SAFETY: the caller passes one whole reservation, and `reserve` used the same layout.
         unsafe { dealloc(bottom.as_ptr(), layout) }
+        Ok(())
+    }
+
+    unsafe fn discard(ranges: &[PageRange]) -> Result<(), Errno> {
+        for range in ranges {
+            // SAFETY: the range is the caller's, mapped, and nobody needs what it holds.
+            unsafe { range.bottom.write_bytes(0, range.bytes) }
+        }
+        Ok(())
+    }
+
+    fn touched(_: NonNull<u8>, bytes: usize) -> Result<Touched, Errno> {
+        // The interpreter commits everything at once.
+        Ok(Touched {
+            resident_bytes: bytes,
+            lowest: (bytes > 0).then_some(0),
+        })
     }
 
     unsafe fn refuse_huge_pages(_: NonNull<u8>, _: usize) {}
 
-    unsafe fn guard_by_advice(_: NonNull<u8>, _: usize) -> Result<(), Errno> {
+    fn are_huge_pages_off() -> bool {
+        false
+    }
+
+    unsafe fn request_huge_pages(_: NonNull<u8>, _: usize) -> Result<(), Errno> {
+        Ok(())
+    }
+
+    unsafe fn prefer_node(_: NonNull<u8>, _: usize, _: u32) -> Result<(), Errno> {
+        Ok(())
+    }
+
+    unsafe fn guard_by_advice(_: &[PageRange]) -> Result<(), Errno> {
+        Ok(())
+    }
+
+    unsafe fn unguard_by_advice(_: NonNull<u8>, _: usize) -> Result<(), Errno> {
         Ok(())
     }
 
@@ -53,6 +91,10 @@ unsafe impl Platform for Miri {
     }
 
     unsafe fn guard_by_protection(_: NonNull<u8>, _: usize) -> Result<(), Errno> {
+        Ok(())
+    }
+
+    unsafe fn unguard_by_protection(_: NonNull<u8>, _: usize) -> Result<(), Errno> {
         Ok(())
     }
 

@@ -22,6 +22,7 @@ use crate::{
 /// | [`stack`](Builder::stack) | 2 MiB of addresses; only touched pages take memory |
 /// | [`stacks`](Builder::stacks) | 16,384 |
 /// | [`threads_max`](Builder::threads_max) | 512 more than there are workers |
+/// | [`overflow_messages`](Builder::overflow_messages) | on |
 /// | [`enable_stackful`](Builder::enable_stackful) | off |
 /// | [`clock`](Builder::clock) | the system's |
 ///
@@ -42,6 +43,7 @@ pub struct Builder {
     pub(crate) stack_bytes: Result<usize, crate::ParseStackSizeError>,
     pub(crate) stacks: u32,
     pub(crate) threads_max: Option<usize>,
+    pub(crate) has_overflow_messages: bool,
     pub(crate) is_stackful: bool,
     pub(crate) clock: Option<VirtualClock>,
 }
@@ -61,6 +63,7 @@ impl Builder {
             stack_bytes: Ok(STACK_BYTES_DEFAULT),
             stacks: STACKS_DEFAULT,
             threads_max: None,
+            has_overflow_messages: true,
             is_stackful: false,
             clock: None,
         }
@@ -108,6 +111,17 @@ impl Builder {
     /// Has sleeps and timeouts go by a clock that a test moves, and not by the system's.
     pub fn clock(mut self, clock: &VirtualClock) -> Self {
         self.clock = Some(clock.clone());
+        self
+    }
+
+    /// Whether the overflow of a stack is said on the standard error output before it ends the
+    /// process: which fiber it was, how large its stack is, and how it gets a larger one.
+    ///
+    /// For that the runtime installs a handler of `SIGSEGV` and `SIGBUS`, once in the process and
+    /// for good, which hands all other faults, and in the end this one too, to the handler that was
+    /// there. Without it the process ends as well, by the same signal, and says nothing.
+    pub const fn overflow_messages(mut self, are_wanted: bool) -> Self {
+        self.has_overflow_messages = are_wanted;
         self
     }
 

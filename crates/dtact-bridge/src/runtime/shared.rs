@@ -5,7 +5,7 @@
     reason = "turns indices into cells, and owns itself through the registry"
 )]
 
-use dtact_arena::{CellIndex, CellPool, StackPool};
+use dtact_arena::{ArenaError, CellIndex, CellPool, StackPool, overflow};
 use dtact_mesh::{Config, Link, Links, Mesh, TaskIndex, WorkerId};
 
 use crate::{
@@ -100,6 +100,13 @@ pub(crate) fn start(
     threads_max: usize,
 ) -> Result<Arc<Shared>, BuildError> {
     let stack_bytes = builder.stack_bytes.map_err(BuildError::BadStackSize)?;
+    if builder.has_overflow_messages {
+        match overflow::install() {
+            // Miri has no signals, and no guards that could raise one.
+            Ok(()) | Err(ArenaError::Unsupported { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
     let cells = Arc::new(CellPool::new(builder.fibers)?);
     let stacks = StackPool::builder()
         .stack_bytes(stack_bytes)

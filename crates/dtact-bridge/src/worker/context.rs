@@ -10,7 +10,7 @@ use core::{
     ptr,
 };
 
-use dtact_arena::{CellCache, Stack, StackCache};
+use dtact_arena::{CellCache, Stack, StackCache, overflow};
 use dtact_mesh::Worker;
 use dtact_switch::Context;
 
@@ -19,7 +19,7 @@ use crate::{
     runtime::{Shared, metrics::Counters, shared::CellLinks},
     sync::{Arc, panicking},
     time::timers::Timers,
-    worker::suspension::Left,
+    worker::{running::RunningFiber, suspension::Left},
 };
 
 /// How many idle stacks a worker keeps for itself, beside its spare.
@@ -31,7 +31,7 @@ pub(crate) struct WorkerContext {
     pub(crate) shared: Arc<Shared>,
     pub(crate) worker: Worker<CellLinks>,
     /// The fiber whose poll is under way.
-    pub(crate) fiber: Cell<Option<FiberRef>>,
+    pub(crate) fiber: RunningFiber,
     /// That fiber wants to be polled again after the others.
     pub(crate) yielded: Cell<bool>,
     /// How often in a row it was polled again at once, for want of others.
@@ -76,7 +76,7 @@ impl WorkerContext {
         Self {
             shared,
             worker,
-            fiber: Cell::new(None),
+            fiber: RunningFiber::new(),
             yielded: Cell::new(false),
             lone_yields: Cell::new(0),
             no_suspend: Cell::new(0),
@@ -172,10 +172,14 @@ impl WorkerContext {
         body()
     }
 
-    /// Runs `body` while this is the worker of the thread.
+    /// Runs `body`, which does not unwind, while this is the worker of the thread.
     pub(crate) fn enter<R>(&self, body: impl FnOnce() -> R) -> R {
         CURRENT.set(self);
+        // SAFETY: it is taken back below, before `self` can move or go.
+        unsafe { overflow::set_occupant(Some(self.fiber.occupant())) };
         let result = body();
+        // SAFETY: nobody needs to stay anywhere.
+        unsafe { overflow::set_occupant(None) };
         CURRENT.set(ptr::null());
         result
     }

@@ -64,6 +64,9 @@ fn take(context: &WorkerContext) -> Option<TaskIndex> {
         if let Some(task) = stacks::take_starved(context) {
             return Some(task);
         }
+        if stacks::decay(context) {
+            continue;
+        }
         match sleep::park(context) {
             Parked::Closed => return None,
             Parked::Work => {}

@@ -27,6 +27,7 @@
 
 pub(crate) mod context;
 pub(crate) mod dispatch;
+pub(crate) mod running;
 pub(crate) mod sleep;
 pub(crate) mod stacks;
 pub(crate) mod suspension;

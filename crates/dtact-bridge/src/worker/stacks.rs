@@ -8,6 +8,9 @@
 
 #![allow(unsafe_code, reason = "moves the loop to another stack")]
 
+use core::time::Duration;
+use std::time::Instant;
+
 use dtact_arena::Stack;
 use dtact_mesh::{TaskIndex, WorkerId};
 
@@ -61,6 +64,13 @@ pub(crate) fn flush(context: &WorkerContext) {
         context.shared.stacks.give_back(spare);
     }
     context.stacks.borrow_mut().flush(&context.shared.stacks);
+}
+
+/// Gives memory of idle stacks back to the system as demand has fallen, before the worker sleeps.
+/// `true`: more is due, and this was a part that keeps no task waiting for long.
+pub(crate) fn decay(context: &WorkerContext) -> bool {
+    // Where the system refuses, as for locked memory, the stacks keep theirs, and that is all.
+    context.shared.stacks.decay(Instant::now()) == Ok(Some(Duration::ZERO))
 }
 
 /// After a stack was given back: lets one of the starved try again.

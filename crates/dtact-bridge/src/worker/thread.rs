@@ -2,6 +2,7 @@
 
 use std::io;
 
+use dtact_arena::overflow::AlternateStack;
 use dtact_mesh::WorkerId;
 
 use crate::{
@@ -26,6 +27,8 @@ fn main(shared: Arc<Shared>, id: WorkerId) {
     let Some(worker) = shared.mesh.worker(id) else {
         unreachable!("each worker has one thread, which alone claims it")
     };
+    // Refused, an overflow ends the process as it would have, and nothing is said about it.
+    let _alternate = AlternateStack::new();
     let context = WorkerContext::new(shared, worker);
     context.enter(|| {
         if cfg!(miri) {
