@@ -2,10 +2,10 @@
 //! lines of their pages, and on stacks that all end at a page boundary.
 
 use std::num::NonZeroUsize;
-use std::ptr::{self, NonNull};
+use std::ptr;
 
 use dtact_arena::{Stack, StackPool};
-use dtact_switch::{Context, ContextSwitcher, SameThreadNoFloat, Transfer};
+use dtact_switch::{Context, ContextSwitcher, SameThreadNoFloat, StackBounds, Transfer};
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous};
 
 use crate::{compare, time};
@@ -30,10 +30,11 @@ unsafe extern "C" fn echo(first: Transfer) -> ! {
 struct Ring(Vec<Option<Context>>);
 
 impl Ring {
-    fn new(tops: impl Iterator<Item = NonNull<u8>>) -> Self {
+    fn new(stacks: impl Iterator<Item = StackBounds>) -> Self {
         // SAFETY: the callers' stacks are theirs, stay, and are aligned.
         Self(
-            tops.map(|top| Some(unsafe { Context::new(top, echo) }))
+            stacks
+                .map(|stack| Some(unsafe { Context::new(stack, echo) }))
                 .collect(),
         )
     }
@@ -54,8 +55,8 @@ impl Ring {
     }
 }
 
-/// Tops of stacks that lie one after the other, `stride` bytes apart. They stay mapped.
-fn plain_tops(count: usize, stride: usize) -> Vec<NonNull<u8>> {
+/// Stacks that lie one after the other, `stride` bytes apart. They stay mapped.
+fn plain_stacks(count: usize, stride: usize) -> Vec<StackBounds> {
     let bytes = NonZeroUsize::new(count * stride).expect("not zero");
     let protection = ProtFlags::READ | ProtFlags::WRITE;
     let flags = MapFlags::PRIVATE | MapFlags::NORESERVE;
@@ -64,8 +65,11 @@ fn plain_tops(count: usize, stride: usize) -> Vec<NonNull<u8>> {
     let bottom: *mut u8 = bottom.expect("address space for the stacks").cast();
     (1..=count)
         .map(|place| {
-            let top = bottom.wrapping_add(place * stride);
-            NonNull::new(top).expect("a mapping is not at address 0")
+            let at = |offset| {
+                let place = bottom.wrapping_add(offset);
+                ptr::NonNull::new(place).expect("a mapping is not at address 0")
+            };
+            StackBounds::new(at(place * stride), at(place * stride - BYTES))
         })
         .collect()
 }
@@ -78,10 +82,14 @@ pub(crate) fn run(rounds: usize) {
         let stacks: Vec<Stack> = (0..count)
             .map(|_| pool.take(BYTES).expect("they fit"))
             .collect();
-        let mut coloured = Ring::new(stacks.iter().map(Stack::top));
-        let mut plain = Ring::new(plain_tops(count, BYTES).into_iter());
+        let mut coloured = Ring::new(
+            stacks
+                .iter()
+                .map(|stack| StackBounds::new(stack.top(), stack.bottom())),
+        );
+        let mut plain = Ring::new(plain_stacks(count, BYTES).into_iter());
         let page_bytes = rustix::param::page_size();
-        let mut odd = Ring::new(plain_tops(count, BYTES + page_bytes).into_iter());
+        let mut odd = Ring::new(plain_stacks(count, BYTES + page_bytes).into_iter());
         compare(
             &format!("A resume and a suspend, around {count} fibers on stacks of 64 KiB"),
             rounds,
