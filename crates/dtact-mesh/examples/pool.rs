@@ -24,10 +24,7 @@ struct Pool {
 impl Pool {
     fn new(workers: u16, capacity: u32) -> Result<Self, MeshError> {
         let workers_max = usize::from(workers);
-        let config = Config {
-            workers: workers_max,
-            workers_max,
-        };
+        let config = Config::new(workers_max, workers_max);
         let mesh = Mesh::new(config, ArrayLinks::new(capacity as usize))?;
         let jobs = Arc::new(Jobs {
             slots: (0..capacity).map(|_| Mutex::new(None)).collect(),

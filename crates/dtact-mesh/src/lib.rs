@@ -31,32 +31,45 @@
 
 #![deny(unsafe_code)]
 
+mod attributes;
+mod barrier;
+mod config;
+mod domains;
 mod error;
+mod guard;
 mod inbox;
+mod lane;
 mod mailbox;
 mod mesh;
 mod park;
 mod pinned;
+mod private;
 mod roster;
 mod run_queue;
 mod seat;
+mod shared;
 mod shared_queue;
 mod stats;
 mod sync;
 mod task;
+mod turns;
+mod watch;
 mod worker;
 
 #[cfg(all(test, dtact_loom))]
 mod models;
 
-pub use error::MeshError;
-pub use mesh::{Config, Mesh};
+pub use attributes::{Affinity, Attributes, Kind, Priority};
+pub use config::{Clock, Config, Deflection, LongPoll, Mode, Watchdog};
+pub use domains::{Distance, Domains, Place};
+pub use error::{MeshError, ThresholdError};
+pub use mesh::Mesh;
 pub use park::Parker;
 pub use stats::WorkerStats;
 /// The type of a task's link word: an atomic `u32` (the model checker's under `cfg(dtact_loom)`).
 pub use sync::AtomicU32 as Link;
 pub use task::{ArrayLinks, Links, TaskIndex, WorkerId};
-pub use worker::{Dormant, Parked, Replacement, Worker};
+pub use worker::{Dormant, Listed, Parked, Replacement, Worker};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -30,7 +30,7 @@ pub(crate) use loom::thread::yield_now;
 
 /// Counters for people: no protocol depends on them, and loom would only be slowed down.
 pub(crate) mod counter {
-    pub(crate) use core::sync::atomic::{AtomicU64, Ordering};
+    pub(crate) use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 }
 
 #[cfg(dtact_loom)]

@@ -26,14 +26,7 @@ pub(crate) fn id(raw: usize) -> WorkerId {
 }
 
 pub(crate) fn mesh(workers: usize, workers_max: usize, tasks: usize) -> Arc<Mesh<ArrayLinks>> {
-    Mesh::new(
-        Config {
-            workers,
-            workers_max,
-        },
-        ArrayLinks::new(tasks),
-    )
-    .unwrap()
+    Mesh::new(Config::new(workers, workers_max), ArrayLinks::new(tasks)).unwrap()
 }
 
 pub(crate) fn lone(tasks: usize) -> Worker<ArrayLinks> {
