@@ -91,7 +91,7 @@ impl Guard {
         }
     }
 
-    /// Owner only, and not while it is inside or away.
+    /// Owner only, and not while it is inside. If it was away, it is back.
     #[inline]
     pub(crate) fn enter(&self) -> Inside<'_> {
         self.busy.store(true, Ordering::Relaxed);
@@ -109,12 +109,12 @@ impl Guard {
         Inside(self)
     }
 
-    /// Ends an announced raid, or waits for the end of one that is under way.
+    /// Ends an announced raid, waits for the end of one that is under way, or comes back.
     #[cold]
     fn repel(&self, mut raid: u32) {
         while raid & STATE != FREE {
-            if raid & STATE == ANNOUNCED {
-                let free = raid - ANNOUNCED + FREE;
+            if raid & STATE == ANNOUNCED || raid & STATE == OPEN {
+                let free = (raid & !STATE) + FREE;
                 let swap =
                     self.raid
                         .compare_exchange(raid, free, Ordering::AcqRel, Ordering::Acquire);
