@@ -58,6 +58,8 @@ mod worker;
 
 #[cfg(all(test, dtact_loom))]
 mod models;
+#[cfg(all(test, dtact_shuttle))]
+mod schedules;
 
 pub use attributes::{Affinity, Attributes, Kind, Priority};
 pub use config::{Clock, Config, Deflection, LongPoll, Mode, Watchdog};

@@ -24,10 +24,56 @@ pub(crate) struct Private {
 #[derive(Debug)]
 struct Inner {
     slot: AtomicU32,
-    /// The tasks are those from `at` to `end`.
+    chunk: Chunk,
+}
+
+/// Tasks in the order in which they were in the ring. All but the questions is for who is inside.
+#[derive(Debug)]
+pub(crate) struct Chunk {
+    /// They are those from `at` to `end`.
     at: AtomicU32,
     end: AtomicU32,
-    chunk: [AtomicU32; CHUNK_MAX - 1],
+    tasks: [AtomicU32; CHUNK_MAX - 1],
+}
+
+impl Chunk {
+    fn new() -> Self {
+        Self {
+            at: AtomicU32::new(0),
+            end: AtomicU32::new(0),
+            tasks: core::array::from_fn(|_| AtomicU32::new(NIL)),
+        }
+    }
+
+    /// Whether it is empty. Only the owner fills it, so for it a yes is exact.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.at.load(Ordering::Relaxed) == self.end.load(Ordering::Relaxed)
+    }
+
+    /// Writes a task to a place beyond the end, of an empty chunk.
+    #[inline]
+    pub(crate) fn put(&self, at: usize, task: u32) {
+        self.tasks[at].store(task, Ordering::Relaxed);
+    }
+
+    /// Makes so many tasks that were put the chunk.
+    #[inline]
+    pub(crate) fn set_length(&self, length: u32) {
+        self.at.store(0, Ordering::Relaxed);
+        self.end.store(length, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn pull(&self) -> Option<Tagged> {
+        let at = self.at.load(Ordering::Relaxed);
+        if at == self.end.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.at.store(at + 1, Ordering::Relaxed);
+        let task = self.tasks.get(at as usize)?;
+        Some(Tagged::from_slot(task.load(Ordering::Relaxed)))
+    }
 }
 
 impl Private {
@@ -36,9 +82,7 @@ impl Private {
             guard,
             inner: CachePadded::new(Inner {
                 slot: AtomicU32::new(NIL),
-                at: AtomicU32::new(0),
-                end: AtomicU32::new(0),
-                chunk: core::array::from_fn(|_| AtomicU32::new(NIL)),
+                chunk: Chunk::new(),
             }),
         }
     }
@@ -49,10 +93,9 @@ impl Private {
         self.inner.slot.load(Ordering::Relaxed) == NIL
     }
 
-    /// Whether the chunk is empty; as above.
     #[inline]
-    pub(crate) fn is_chunk_empty(&self) -> bool {
-        self.inner.at.load(Ordering::Relaxed) == self.inner.end.load(Ordering::Relaxed)
+    pub(crate) fn chunk(&self) -> &Chunk {
+        &self.inner.chunk
     }
 
     /// Owner only: puts a task into the slot, and gives the one that was there.
@@ -75,25 +118,9 @@ impl Private {
     }
 
     /// Owner only.
-    #[inline]
     pub(crate) fn pop_chunk(&self) -> Option<Tagged> {
-        if self.is_chunk_empty() {
-            return None;
-        }
         let _inside = self.guard.enter();
-        self.pull_chunk()
-    }
-
-    /// Owner only, with an empty chunk: these are the chunk.
-    #[inline]
-    pub(crate) fn fill_chunk(&self, tasks: &[u32]) {
-        let _inside = self.guard.enter();
-        for (slot, &task) in self.inner.chunk.iter().zip(tasks) {
-            slot.store(task, Ordering::Relaxed);
-        }
-        self.inner.at.store(0, Ordering::Relaxed);
-        #[expect(clippy::cast_possible_truncation, reason = "at most 15")]
-        self.inner.end.store(tasks.len() as u32, Ordering::Relaxed);
+        self.chunk().pull()
     }
 
     /// For who is inside: the owner, or a raider.
@@ -107,17 +134,5 @@ impl Private {
     /// For who is inside: what is in the slot.
     pub(crate) fn peek_slot(&self) -> Option<TaskIndex> {
         TaskIndex::from_raw(self.inner.slot.load(Ordering::Relaxed))
-    }
-
-    /// For who is inside.
-    #[inline]
-    pub(crate) fn pull_chunk(&self) -> Option<Tagged> {
-        let at = self.inner.at.load(Ordering::Relaxed);
-        if at == self.inner.end.load(Ordering::Relaxed) {
-            return None;
-        }
-        self.inner.at.store(at + 1, Ordering::Relaxed);
-        let task = self.inner.chunk.get(at as usize)?;
-        Some(Tagged::from_slot(task.load(Ordering::Relaxed)))
     }
 }

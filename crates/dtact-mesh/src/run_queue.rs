@@ -56,7 +56,7 @@ use core::cell::Cell;
 use crossbeam_utils::CachePadded;
 
 use crate::{
-    private::{CHUNK_MAX, Private},
+    private::{CHUNK_MAX, Chunk},
     sync::{Arc, AtomicU32, AtomicU64, Ordering},
     task::{NIL, Tagged, TaskIndex},
 };
@@ -211,9 +211,10 @@ impl Owner {
         Ok(())
     }
 
-    /// The task at the head, and with it a chunk, which must be empty. Also how many there were.
+    /// The task at the head, and how many there were. Others that it takes at once become the chunk,
+    /// which must be empty and the caller's.
     #[inline]
-    pub(crate) fn pop(&self, chunk: &Private) -> Option<(TaskIndex, u64)> {
+    pub(crate) fn pop(&self, chunk: &Chunk) -> Option<(TaskIndex, u64)> {
         let tail = self.tail();
         loop {
             let head = self.queue.head.load(Ordering::Acquire);
@@ -224,15 +225,13 @@ impl Owner {
             let length = tail - head;
             let count = (length / CHUNK_DIVISOR).clamp(1, CHUNK_MAX as u64);
             let first = self.queue.slot(head).load(Ordering::Relaxed);
-            let mut rest = [NIL; CHUNK_MAX - 1];
-            for (copy, position) in rest.iter_mut().zip(head + 1..head + count) {
-                *copy = self.queue.slot(position).load(Ordering::Relaxed);
+            for offset in 1..count {
+                let copy = self.queue.slot(head + offset).load(Ordering::Relaxed);
+                chunk.put(offset as usize - 1, copy);
             }
             if self.queue.take(head, head + count) {
                 self.head_seen.set(head + count);
-                if count > 1 {
-                    chunk.fill_chunk(&rest[..count as usize - 1]);
-                }
+                chunk.set_length(count as u32 - 1);
                 return Some((Tagged::from_slot(first).task(), length));
             }
         }

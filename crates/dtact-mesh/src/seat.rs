@@ -134,7 +134,7 @@ impl Seat {
     /// Whether something is to be had by a raid: a hint.
     pub(crate) fn has_private(&self) -> bool {
         !self.private.is_slot_empty()
-            || !self.private.is_chunk_empty()
+            || !self.private.chunk().is_empty()
             || self.attention.doorbell.load(Ordering::Relaxed) != 0
     }
 

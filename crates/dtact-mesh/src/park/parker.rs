@@ -13,9 +13,9 @@
 //! On Linux the state is a futex word. Elsewhere, under the model checker and in the Miri
 //! interpreter it is a mutex and a condition variable with the same meaning.
 
-#[cfg(not(all(target_os = "linux", not(miri), not(dtact_loom))))]
+#[cfg(not(all(target_os = "linux", not(any(miri, dtact_loom, dtact_shuttle)))))]
 use self::condvar as imp;
-#[cfg(all(target_os = "linux", not(miri), not(dtact_loom)))]
+#[cfg(all(target_os = "linux", not(any(miri, dtact_loom, dtact_shuttle))))]
 use self::futex as imp;
 
 use core::time::Duration;
@@ -67,7 +67,7 @@ impl Default for Parker {
     }
 }
 
-#[cfg(all(target_os = "linux", not(miri), not(dtact_loom)))]
+#[cfg(all(target_os = "linux", not(any(miri, dtact_loom, dtact_shuttle))))]
 mod futex {
     //! The token as a futex word.
 
@@ -153,7 +153,7 @@ mod futex {
     }
 }
 
-#[cfg(not(all(target_os = "linux", not(miri), not(dtact_loom))))]
+#[cfg(not(all(target_os = "linux", not(any(miri, dtact_loom, dtact_shuttle)))))]
 mod condvar {
     //! The token as a flag under a mutex.
 
@@ -183,7 +183,7 @@ mod condvar {
             *left = false;
         }
 
-        #[cfg(not(dtact_loom))]
+        #[cfg(not(any(dtact_loom, dtact_shuttle)))]
         pub(super) fn wait_timeout(&self, timeout: Duration) -> bool {
             let Some(deadline) = std::time::Instant::now().checked_add(timeout) else {
                 self.wait();
@@ -202,7 +202,7 @@ mod condvar {
         }
 
         /// The model has no clock: every timeout is over at once.
-        #[cfg(dtact_loom)]
+        #[cfg(any(dtact_loom, dtact_shuttle))]
         pub(super) fn wait_timeout(&self, _timeout: Duration) -> bool {
             core::mem::replace(&mut *self.left.lock(), false)
         }

@@ -224,7 +224,7 @@ impl<L: Links> Worker<L> {
 
     fn has_nothing_normal(&self) -> bool {
         self.seat.private.is_slot_empty()
-            && self.seat.private.is_chunk_empty()
+            && self.seat.private.chunk().is_empty()
             && self.queue.is_empty()
             && self.pinned.is_empty()
     }

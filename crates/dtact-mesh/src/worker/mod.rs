@@ -255,7 +255,7 @@ impl<L: Links> Worker<L> {
     #[inline]
     fn has_nothing(&self) -> bool {
         self.seat.private.is_slot_empty()
-            && self.seat.private.is_chunk_empty()
+            && self.seat.private.chunk().is_empty()
             && self.queue.is_empty()
             && self.pinned.is_empty()
             && self.classes.is_empty()
@@ -282,7 +282,7 @@ impl<L: Links> Worker<L> {
     /// Slot, pinned tasks and mail, ring; with a look at the shared queues now and then.
     #[inline]
     fn next_local(&self) -> Option<TaskIndex> {
-        if !self.classes.is_empty() {
+        if L::HAS_ATTRIBUTES && !self.classes.is_empty() {
             return self.next_by_priority();
         }
         if let Some(task) = self.take_slot() {
@@ -369,18 +369,25 @@ impl<L: Links> Worker<L> {
     /// have it: this announces what was pushed without an announcement, or slipped past one.
     #[inline]
     fn take_ring(&self) -> Option<TaskIndex> {
-        let task = match self.seat.private.pop_chunk() {
+        let private = &self.seat.private;
+        let inside = private.guard.enter();
+        let task = match private.chunk().pull() {
             Some(task) => task.task(),
-            None => {
-                let (task, length) = self.queue.pop(&self.seat.private)?;
-                if length / STEP < self.steps.get() {
-                    self.publish_load(length);
-                }
-                task
-            }
+            None => self.take_and_refill()?,
         };
+        drop(inside);
         if !self.queue.is_empty() && !self.alone {
             self.mesh.wake_one();
+        }
+        Some(task)
+    }
+
+    /// From the ring itself, and a chunk with it. Apart, so that taking from the chunk is short.
+    #[inline(never)]
+    fn take_and_refill(&self) -> Option<TaskIndex> {
+        let (task, length) = self.queue.pop(self.seat.private.chunk())?;
+        if length / STEP < self.steps.get() {
+            self.publish_load(length);
         }
         Some(task)
     }

@@ -206,7 +206,7 @@ impl<L: Links> Worker<L> {
                 have(Tagged::new(task));
             }
             // Nothing in the chunk is confined: it comes out of the usual ring.
-            while let Some(task) = victim.private.pull_chunk() {
+            while let Some(task) = victim.private.chunk().pull() {
                 have(task);
             }
             victim.pull_mail(links, |task| {
