@@ -55,7 +55,7 @@ pub(crate) struct Guard {
     busy: AtomicBool,
     /// Written in a raid, so hardly ever.
     raid: CachePadded<AtomicU32>,
-    #[cfg(all(test, any(dtact_loom, dtact_shuttle)))]
+    #[cfg(all(test, dtact_loom))]
     has_no_barriers: bool,
 }
 
@@ -77,13 +77,13 @@ impl Guard {
         Self {
             busy: AtomicBool::new(false),
             raid: CachePadded::new(AtomicU32::new(OPEN)),
-            #[cfg(all(test, any(dtact_loom, dtact_shuttle)))]
+            #[cfg(all(test, dtact_loom))]
             has_no_barriers: false,
         }
     }
 
     /// The mistake that a model must find: neither side has its barrier.
-    #[cfg(all(test, any(dtact_loom, dtact_shuttle)))]
+    #[cfg(all(test, dtact_loom))]
     pub(crate) fn without_barriers() -> Self {
         Self {
             has_no_barriers: true,
@@ -95,11 +95,11 @@ impl Guard {
     #[inline]
     pub(crate) fn enter(&self) -> Inside<'_> {
         self.busy.store(true, Ordering::Relaxed);
-        #[cfg(all(test, any(dtact_loom, dtact_shuttle)))]
+        #[cfg(all(test, dtact_loom))]
         if !self.has_no_barriers {
             barrier::light();
         }
-        #[cfg(not(all(test, any(dtact_loom, dtact_shuttle))))]
+        #[cfg(not(all(test, dtact_loom)))]
         barrier::light();
         // Acquire: what a raider took is gone for us as well.
         let raid = self.raid.load(Ordering::Acquire);
@@ -204,11 +204,11 @@ impl Guard {
     }
 
     #[cfg_attr(
-        not(all(test, any(dtact_loom, dtact_shuttle))),
+        not(all(test, dtact_loom)),
         expect(clippy::unused_self, reason = "models use it")
     )]
     fn heavy(&self) {
-        #[cfg(all(test, any(dtact_loom, dtact_shuttle)))]
+        #[cfg(all(test, dtact_loom))]
         if self.has_no_barriers {
             return;
         }

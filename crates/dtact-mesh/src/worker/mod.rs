@@ -293,6 +293,9 @@ impl<L: Links> Worker<L> {
             return Some(task);
         }
         self.collect_mail();
+        if L::HAS_ATTRIBUTES && !self.classes.is_empty() {
+            return self.next_by_priority();
+        }
         if self.pinned.is_empty() {
             return self.take_ring();
         }

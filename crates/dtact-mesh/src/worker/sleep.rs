@@ -103,7 +103,11 @@ impl<L: Links> Worker<L> {
             self.seat.parker.park();
             return None;
         }
-        if !self.sentinel.get() && self.mesh.watch.volunteer() {
+        // Past the fence of *list*: whoever wakes up later sees that there is no sentinel.
+        if !self.sentinel.get()
+            && self.mesh.seats().any(|seat| seat.is_awake())
+            && self.mesh.watch.volunteer()
+        {
             self.sentinel.set(true);
         }
         if !self.sentinel.get() {
