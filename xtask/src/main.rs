@@ -32,6 +32,7 @@ mod loom;
 mod miri;
 mod outcome;
 mod shell;
+mod shuttle;
 mod steps;
 mod test;
 mod tidy;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
     match words.as_slice() {
         ["ci"] | ["ci", "--install"] => ci::run(&shell),
         ["bench", rest @ ..] => exit(&[bench::run(&shell, rest)]),
+        ["shuttle"] => exit(&[shuttle::all(&shell)]),
         ["fmt"] => exit(&[fmt::write(&shell)]),
         ["fmt", "--check"] => exit(&[fmt::check(&shell)]),
         ["test", rest @ ..] if !rest.is_empty() => exit(&[test::some(&shell, rest)]),

@@ -60,11 +60,15 @@ mod worker;
 mod models;
 #[cfg(all(test, dtact_shuttle))]
 mod schedules;
+#[cfg(all(test, not(any(dtact_loom, dtact_shuttle))))]
+mod stress;
 
 pub use attributes::{Affinity, Attributes, Kind, Priority};
 pub use config::{Clock, Config, Deflection, LongPoll, Mode, Watchdog};
 pub use domains::{Distance, Domains, Place};
 pub use error::{MeshError, ThresholdError};
+#[doc(hidden)]
+pub use mailbox::exercise_mailbox;
 pub use mesh::Mesh;
 pub use park::Parker;
 pub use stats::WorkerStats;

@@ -87,3 +87,18 @@ impl Mailbox {
         Some(Tagged::from_slot(task))
     }
 }
+
+/// Pushes and pops so many tasks, one at a time, on one thread: what the benches time.
+///
+/// Gives the sum of the tasks, which depends on each.
+#[doc(hidden)]
+#[must_use]
+pub fn exercise_mailbox(count: u32) -> u64 {
+    let mailbox = Mailbox::new();
+    let tasks = (0..count).filter_map(|raw| crate::task::TaskIndex::from_raw(raw % 1000));
+    let tasks = tasks.filter_map(|task| {
+        mailbox.push(Tagged::new(task)).ok()?;
+        mailbox.pop()
+    });
+    tasks.map(|task| u64::from(task.raw())).sum()
+}

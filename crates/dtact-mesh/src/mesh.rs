@@ -169,7 +169,7 @@ impl<L: Links> Mesh<L> {
         let raid = seat.private.guard.raid(|| {
             seat.pull_mail(links, |task| {
                 if task.is_pinned() {
-                    seat.keep_pinned(links, task.task());
+                    seat.post(links, task.task());
                 } else {
                     let task = task.task();
                     self.shared

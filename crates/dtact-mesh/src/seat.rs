@@ -183,7 +183,8 @@ impl Seat {
         self.accepts()
     }
 
-    /// From any thread: leaves `task` in the inbox.
+    /// From any thread: leaves `task` in the inbox. A raider, too, puts back there what it may not
+    /// have: meanwhile the worker may have looked, found nothing, and gone to sleep.
     pub(crate) fn post(&self, links: &impl Links, task: TaskIndex) {
         self.attention.inbox.push(links, task);
         self.wake_if_asleep();
@@ -272,11 +273,6 @@ impl Seat {
         while let Some(task) = pinned.pop(links) {
             self.attention.inbox.push(links, task);
         }
-    }
-
-    /// For a raider: a pinned task that lay in a mailbox.
-    pub(crate) fn keep_pinned(&self, links: &impl Links, task: TaskIndex) {
-        self.attention.inbox.push(links, task);
     }
 
     /// Owner only: from here on mail wakes it. A SeqCst fence and a look at the mail must follow.

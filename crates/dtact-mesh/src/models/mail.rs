@@ -41,7 +41,7 @@ fn a_raid_of_the_mail_takes_each_task_once_and_leaves_the_pinned_ones() {
                 let _raid = seat.private.guard.raid(|| {
                     seat.pull_mail(&*links, |task| {
                         if task.is_pinned() {
-                            seat.keep_pinned(&*links, task.task());
+                            seat.post(&*links, task.task());
                         } else {
                             loot.push(task.task());
                         }

@@ -31,11 +31,12 @@ const SEARCHING_MASK: u32 = 0xFFFF;
 /// One parked worker in the word's high half.
 const PARKED: u32 = 0x1_0000;
 
-/// Mistakes that the models must find: what they leave out of the protocol.
-#[cfg(all(test, any(dtact_loom, dtact_shuttle)))]
+/// Mistakes that the models and the stress must find: what they leave out of the protocol.
+#[cfg(test)]
 #[derive(Copy, Clone, Eq, PartialEq, Debug)]
 pub(crate) enum Planted {
     Nothing,
+    #[cfg(dtact_loom)]
     NoFence,
     NoRecheck,
 }
@@ -46,7 +47,7 @@ pub(crate) struct EventCount {
     word: CachePadded<AtomicU32>,
     /// One bit for each worker that sleeps, or is about to, and may be claimed.
     listed: Box<[AtomicU64]>,
-    #[cfg(all(test, any(dtact_loom, dtact_shuttle)))]
+    #[cfg(test)]
     planted: Planted,
 }
 
@@ -67,12 +68,12 @@ impl EventCount {
             listed: (0..workers_max.div_ceil(64))
                 .map(|_| AtomicU64::new(0))
                 .collect(),
-            #[cfg(all(test, any(dtact_loom, dtact_shuttle)))]
+            #[cfg(test)]
             planted: Planted::Nothing,
         }
     }
 
-    #[cfg(all(test, any(dtact_loom, dtact_shuttle)))]
+    #[cfg(test)]
     pub(crate) fn plant(&mut self, mistake: Planted) {
         self.planted = mistake;
     }
@@ -80,11 +81,11 @@ impl EventCount {
     /// Whether a sleeper looks again once it is listed: always, but for the planted mistake.
     #[inline]
     #[cfg_attr(
-        not(all(test, any(dtact_loom, dtact_shuttle))),
+        not(test),
         expect(clippy::unused_self, reason = "models use it")
     )]
     pub(crate) fn rechecks(&self) -> bool {
-        #[cfg(all(test, any(dtact_loom, dtact_shuttle)))]
+        #[cfg(test)]
         if self.planted == Planted::NoRecheck {
             return false;
         }
@@ -95,11 +96,11 @@ impl EventCount {
     /// *list*, *stop*).
     #[inline]
     #[cfg_attr(
-        not(all(test, any(dtact_loom, dtact_shuttle))),
+        not(all(test, dtact_loom)),
         expect(clippy::unused_self, reason = "models use it")
     )]
     pub(crate) fn fence(&self) {
-        #[cfg(all(test, any(dtact_loom, dtact_shuttle)))]
+        #[cfg(all(test, dtact_loom))]
         if self.planted == Planted::NoFence {
             return;
         }

@@ -211,7 +211,7 @@ impl<L: Links> Worker<L> {
             }
             victim.pull_mail(links, |task| {
                 if task.is_pinned() || !may_go(task.task()) {
-                    victim.keep_pinned(links, task.task());
+                    victim.post(links, task.task());
                 } else {
                     have(task);
                 }
