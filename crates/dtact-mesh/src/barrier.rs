@@ -50,8 +50,10 @@ mod fences {
 
 #[cfg(all(target_os = "linux", not(any(miri, dtact_loom, dtact_shuttle))))]
 mod system {
-    use core::sync::atomic::{Ordering, compiler_fence};
-    use std::sync::OnceLock;
+    use crate::sync::{
+        OnceLock,
+        counter::{Ordering, compiler_fence},
+    };
 
     use rustix::thread::{MembarrierCommand, membarrier};
 

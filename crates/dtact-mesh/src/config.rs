@@ -1,16 +1,14 @@
 //! Owns what a mesh is made with, and the check of it.
 
 use core::{fmt, time::Duration};
-use std::{
-    sync::{Arc, OnceLock},
-    time::Instant,
-};
+use std::time::Instant;
 
 use crate::{
     domains::Domains,
     error::MeshError,
     run_queue::PARCEL_MAX,
     shared::SHARDS_MAX,
+    sync::{Arc, OnceLock, machine_threads},
     task::{HOPS_LIMIT, TaskIndex, WorkerId},
 };
 
@@ -220,17 +218,13 @@ impl Config {
                 });
             }
         }
-        if self.watchdog.as_ref().is_some_and(|dog| dog.limit.is_zero()) {
+        if self
+            .watchdog
+            .as_ref()
+            .is_some_and(|dog| dog.limit.is_zero())
+        {
             return Err(MeshError::ZeroLimit);
         }
         self.domains.check(workers)
     }
-}
-
-/// How many threads the machine runs at a time, 1 if it does not say. The models must not ask.
-fn machine_threads() -> usize {
-    if cfg!(any(dtact_loom, dtact_shuttle)) {
-        return 1;
-    }
-    std::thread::available_parallelism().map_or(1, core::num::NonZero::get)
 }

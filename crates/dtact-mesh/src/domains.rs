@@ -3,11 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::{
-    attributes::Affinity,
-    error::MeshError,
-    task::WorkerId,
-};
+use crate::{attributes::Affinity, error::MeshError, task::WorkerId};
 
 /// How far two workers are from each other.
 #[derive(Copy, Clone, Eq, PartialEq, Ord, PartialOrd, Hash, Debug)]

@@ -3,7 +3,10 @@
 use core::{error, fmt};
 
 use crate::{
-    config::WORKERS_LIMIT, run_queue::PARCEL_MAX, shared::SHARDS_MAX, task::{HOPS_LIMIT, WorkerId},
+    config::WORKERS_LIMIT,
+    run_queue::PARCEL_MAX,
+    shared::SHARDS_MAX,
+    task::{HOPS_LIMIT, WorkerId},
 };
 
 /// Why a mesh could not be made.
@@ -97,7 +100,10 @@ impl fmt::Display for MeshError {
                 write!(f, "a parcel of {parcel} tasks; choose 1 to {PARCEL_MAX}")
             }
             Self::BadShards { shards } => {
-                write!(f, "{shards} shards of the injector; choose 1 to {SHARDS_MAX}")
+                write!(
+                    f,
+                    "{shards} shards of the injector; choose 1 to {SHARDS_MAX}"
+                )
             }
             Self::ZeroLimit => f.write_str(
                 "a watchdog with a limit of 0 would report every poll; give it some time",
@@ -140,7 +146,10 @@ impl fmt::Display for ThresholdError {
                 workers_max - 1
             ),
             Self::OverHundred { percent } => {
-                write!(f, "{percent} percent is more than a full ring; choose 0 to 100")
+                write!(
+                    f,
+                    "{percent} percent is more than a full ring; choose 0 to 100"
+                )
             }
             Self::NoDeflection => f.write_str(
                 "the mesh deflects nothing; make it with `Mode::P2PMesh` and a `deflection`",

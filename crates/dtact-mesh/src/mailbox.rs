@@ -8,8 +8,8 @@
 //! Invariants:
 //!
 //! - [mail.I1] `head <= tail <= head + CAPACITY` (counts wrap, differences do not).
-//! - [mail.I2] Only the sending worker writes `tail` and the slots, only the receiver, or a raider in
-//!   its place, `head`.
+//! - [mail.I2] Only the sending worker writes `tail` and the slots; only the receiver, or a raider
+//!   in its place, `head`.
 //!
 //! | access | order | pairs with |
 //! |---|---|---|

@@ -8,6 +8,7 @@ use crate::{
     lane::Lane,
     park::EventCount,
     roster::Roster,
+    run_queue::RunQueue,
     seat::Seat,
     shared::Shared,
     stats::WorkerStats,
@@ -64,11 +65,7 @@ impl<L: Links> Mesh<L> {
             seats: (0..workers_max).map(|_| OnceLock::new()).collect(),
             seats_end: AtomicUsize::new(0),
             shared: Shared::new(config.shards),
-            watch: Watch::new(
-                config.watchdog.clone(),
-                config.slot_deadline,
-                config.clock,
-            ),
+            watch: Watch::new(config.watchdog.clone(), config.slot_deadline, config.clock),
             dealt: AtomicUsize::new(0),
             event_count: EventCount::new(workers_max),
             roster: Roster::new(config.workers, workers_max),
@@ -117,8 +114,7 @@ impl<L: Links> Mesh<L> {
                 return;
             }
         }
-        self.shared
-            .inject(&self.links, attributes.priority(), task);
+        self.shared.inject(&self.links, attributes.priority(), task);
         self.announce();
     }
 
@@ -311,7 +307,7 @@ impl<L: Links> Mesh<L> {
         }
         L::HAS_ATTRIBUTES
             && Lane::all().any(|lane| {
-                let front = seat.lane(lane).and_then(|queue| queue.front());
+                let front = seat.lane(lane).and_then(RunQueue::front);
                 front.is_some_and(|task| !lane.is_confined() || self.may_go(task, seat.id, worker))
             })
     }

@@ -4,6 +4,8 @@
 //!
 //! All is atomic and Relaxed, ordered by the [guard](crate::guard): [guard.I1].
 
+#![expect(clippy::cast_possible_truncation, reason = "at most 15 tasks")]
+
 use crossbeam_utils::CachePadded;
 
 use crate::{
@@ -53,15 +55,15 @@ impl Chunk {
 
     /// Writes a task to a place beyond the end, of an empty chunk.
     #[inline]
-    pub(crate) fn put(&self, at: usize, task: u32) {
-        self.tasks[at].store(task, Ordering::Relaxed);
+    pub(crate) fn put(&self, at: u64, task: u32) {
+        self.tasks[at as usize].store(task, Ordering::Relaxed);
     }
 
     /// Makes so many tasks that were put the chunk.
     #[inline]
-    pub(crate) fn set_length(&self, length: u32) {
+    pub(crate) fn set_length(&self, length: u64) {
         self.at.store(0, Ordering::Relaxed);
-        self.end.store(length, Ordering::Relaxed);
+        self.end.store(length as u32, Ordering::Relaxed);
     }
 
     #[inline]

@@ -79,7 +79,11 @@ pub(crate) const BATCH_MAX: usize = if CAPACITY < 1024 { CAPACITY / 2 } else { 1
 /// The most that is passed on at once.
 pub(crate) const PARCEL_MAX: usize = 32;
 /// A load is published in units of so many tasks.
-pub(crate) const STEP: u64 = if CAPACITY < 1024 { 1 } else { CAPACITY as u64 / 16 };
+pub(crate) const STEP: u64 = if CAPACITY < 1024 {
+    1
+} else {
+    CAPACITY as u64 / 16
+};
 
 /// The shared part: what thieves see.
 #[derive(Debug)]
@@ -211,8 +215,8 @@ impl Owner {
         Ok(())
     }
 
-    /// The task at the head, and how many there were. Others that it takes at once become the chunk,
-    /// which must be empty and the caller's.
+    /// The task at the head, and how many there were. Others that it takes at once become the
+    /// chunk, which must be empty and the caller's.
     #[inline]
     pub(crate) fn pop(&self, chunk: &Chunk) -> Option<(TaskIndex, u64)> {
         let tail = self.tail();
@@ -227,11 +231,11 @@ impl Owner {
             let first = self.queue.slot(head).load(Ordering::Relaxed);
             for offset in 1..count {
                 let copy = self.queue.slot(head + offset).load(Ordering::Relaxed);
-                chunk.put(offset as usize - 1, copy);
+                chunk.put(offset - 1, copy);
             }
             if self.queue.take(head, head + count) {
                 self.head_seen.set(head + count);
-                chunk.set_length(count as u32 - 1);
+                chunk.set_length(count - 1);
                 return Some((Tagged::from_slot(first).task(), length));
             }
         }
@@ -254,6 +258,7 @@ impl Owner {
             }
             if count == 0 || self.queue.take(head, head + count) {
                 self.head_seen.set(head + count);
+                #[expect(clippy::cast_possible_truncation, reason = "at most what fits")]
                 return count as usize;
             }
         }

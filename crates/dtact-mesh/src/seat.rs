@@ -176,9 +176,7 @@ impl Seat {
     #[must_use]
     pub(crate) fn post_movable(&self, links: &impl Links, task: TaskIndex) -> bool {
         self.attention.movable.push(links, task);
-        self.attention
-            .doorbell
-            .fetch_or(MOVABLE, Ordering::Release);
+        self.attention.doorbell.fetch_or(MOVABLE, Ordering::Release);
         self.wake_if_asleep();
         self.accepts()
     }
@@ -208,8 +206,8 @@ impl Seat {
         }
     }
 
-    /// After a fence: wakes the worker, if it sleeps and nobody has just done so. It says again that
-    /// it sleeps before it does.
+    /// After a fence: wakes the worker, if it sleeps and nobody has just done so. It says again
+    /// that it sleeps before it does.
     pub(crate) fn rouse(&self) -> bool {
         let asleep = &self.attention.asleep;
         let rouses = asleep.load(Ordering::Relaxed) && asleep.swap(false, Ordering::Relaxed);

@@ -106,7 +106,6 @@ impl Shared {
     /// The priorities that hold anything, a bit each.
     pub(crate) fn priorities(&self) -> u8 {
         let ready = self.ready.load(Ordering::Relaxed);
-        #[expect(clippy::cast_possible_truncation, reason = "masked")]
         let (classes, mut mask) = (
             (ready >> CLASSES_AT & 0b111) as u8,
             (ready >> WAREHOUSE_AT) as u8,
@@ -119,9 +118,9 @@ impl Shared {
         mask
     }
 
-    /// Takes a share out of a queue of this priority: the first task, how many there are, linked one
-    /// to the next, and where they were. `turn` decides between injector and warehouse, and with
-    /// which shard to begin; `share` is told how many there are.
+    /// Takes a share out of a queue of this priority: the first task, how many there are, linked
+    /// one to the next, and where they were. `turn` decides between injector and warehouse, and
+    /// with which shard to begin; `share` is told how many there are.
     pub(crate) fn take(
         &self,
         links: &impl Links,

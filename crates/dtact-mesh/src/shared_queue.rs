@@ -74,8 +74,8 @@ impl SharedQueue {
         }
     }
 
-    /// Takes up to `wanted` tasks, oldest first: gives the first, and how many there are, linked one
-    /// to the next; the last one's link means nothing.
+    /// Takes up to `wanted` tasks, oldest first: gives the first, and how many there are, linked
+    /// one to the next; the last one's link means nothing.
     pub(crate) fn take(
         &self,
         links: &impl Links,

@@ -22,9 +22,20 @@ pub(crate) use std::sync::{Arc, OnceLock};
 /// Lets the thread run that is between two steps which this one waits for.
 pub(crate) use base::thread::yield_now;
 
-/// Counters for people: no protocol depends on them, and loom would only be slowed down.
+/// How many threads the machine runs at a time, 1 if it does not say; the models must not ask.
+pub(crate) fn machine_threads() -> usize {
+    if cfg!(any(dtact_loom, dtact_shuttle)) {
+        return 1;
+    }
+    std::thread::available_parallelism().map_or(1, core::num::NonZero::get)
+}
+
+/// Counters for people: no protocol depends on them, and loom would only be slowed down. And the
+/// compiler's fence, which costs nothing and is nothing where models run.
 pub(crate) mod counter {
-    pub(crate) use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+    pub(crate) use core::sync::atomic::{
+        AtomicU32, AtomicU64, AtomicUsize, Ordering, compiler_fence,
+    };
 }
 
 use base::sync as imp;

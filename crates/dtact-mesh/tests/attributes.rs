@@ -1,5 +1,6 @@
 //! What tasks ask for changes who runs them, and when: priorities, affinity, kinds.
 #![cfg(not(any(dtact_loom, dtact_shuttle)))]
+#![allow(clippy::unwrap_used, reason = "only tests call it")]
 
 mod support;
 
@@ -8,9 +9,7 @@ use std::sync::{
     atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
-use dtact_mesh::{
-    Affinity, Attributes, Config, Deflection, Kind, Mesh, Parked, Priority, Worker,
-};
+use dtact_mesh::{Affinity, Attributes, Config, Deflection, Kind, Mesh, Parked, Priority, Worker};
 use support::{Asking, asking, drain, id, join_all, nested, run_worker, task, wait_until};
 
 /// `PASSES_MAX + 4` in `src/turns.rs`: one task of a waiting priority in so many.
@@ -239,7 +238,11 @@ fn confined_tasks_wake_as_many_as_may_run_them() {
     });
     let threads: Vec<_> = threads.collect();
     wait_until("all are parked", || {
-        mesh.stats().iter().filter(|worker| worker.parked > 0).count() == WORKERS
+        mesh.stats()
+            .iter()
+            .filter(|worker| worker.parked > 0)
+            .count()
+            == WORKERS
     });
     mesh.links()
         .set(0, near(Affinity::SameCCX).with_home(Some(id(2))));
@@ -290,7 +293,10 @@ fn deflected(kind: Kind, domains: dtact_mesh::Domains, tasks: usize) -> u64 {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "the rings are smaller under Miri, and the figures others")]
+#[cfg_attr(
+    miri,
+    ignore = "the rings are smaller under Miri, and the figures others"
+)]
 fn kinds_decide_what_is_passed_on() {
     let here = || dtact_mesh::Domains::flat(2);
     assert!(deflected(Kind::Compute, here(), 300) > 0);

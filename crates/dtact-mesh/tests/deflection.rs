@@ -1,5 +1,6 @@
 //! Deflection, modes, theft by distance, and what workers that stand still give up.
 #![cfg(not(any(dtact_loom, dtact_shuttle)))]
+#![allow(clippy::unwrap_used, reason = "only tests call it")]
 
 mod support;
 
@@ -43,7 +44,7 @@ fn a_loaded_worker_passes_tasks_on_to_an_idle_one() {
     (0..RING / 4).for_each(|at| from.push(task(at)));
     assert_eq!(mesh.stats()[0].deflected, 0, "below the threshold");
     (RING / 4..RING / 2).for_each(|at| from.push(task(at)));
-    let deflected = mesh.stats()[0].deflected as usize;
+    let deflected = usize::try_from(mesh.stats()[0].deflected).unwrap();
     assert!(deflected > 0);
     let got = drain(&to);
     assert_eq!(got, (0..deflected).collect::<Vec<_>>(), "the oldest");
@@ -60,7 +61,7 @@ fn nobody_passes_on_to_one_that_has_as_much_to_do() {
     (0..RING / 2).for_each(|at| workers[0].push(task(at)));
     let before = mesh.stats()[0].deflected;
     let received = drain(&workers[1]).len();
-    assert_eq!(before as usize, received);
+    assert_eq!(before, received as u64);
     let (from, to) = (&workers[0], &workers[1]);
     (RING..2 * RING - RING / 8).for_each(|at| to.push(task(at)));
     let before = mesh.stats()[0].deflected;
@@ -105,10 +106,7 @@ fn the_nearest_are_passed_to_first() {
         pushed += 1;
     }
     // To the other thread of the core.
-    assert_eq!(
-        drain(&workers[4]).len() as u64,
-        mesh.stats()[5].deflected
-    );
+    assert_eq!(drain(&workers[4]).len() as u64, mesh.stats()[5].deflected);
 }
 
 #[test]
@@ -220,7 +218,10 @@ fn what_cannot_be_is_refused() {
             domains: dtact_mesh::Domains::new([place(0, 0), second]),
             ..usual()
         };
-        assert_eq!(error(config), Some(MeshError::DomainsNotNested { worker: 1 }));
+        assert_eq!(
+            error(config),
+            Some(MeshError::DomainsNotNested { worker: 1 })
+        );
     }
     let config = Config {
         watchdog: Some(Watchdog::new(Duration::ZERO, |_| {})),
@@ -338,7 +339,11 @@ fn a_long_poll_is_reported_once_and_what_waits_behind_it_is_run() {
     let threads: Vec<_> = threads.collect();
     // They all sleep, without a timeout, when it comes.
     wait_until("all are parked", || {
-        mesh.stats().iter().filter(|worker| worker.parked > 0).count() == 3
+        mesh.stats()
+            .iter()
+            .filter(|worker| worker.parked > 0)
+            .count()
+            == 3
     });
     thread::sleep(Duration::from_millis(100));
     mesh.inject(task(0));

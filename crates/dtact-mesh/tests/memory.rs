@@ -1,5 +1,6 @@
 //! What a mesh takes before it has done anything.
 #![cfg(not(any(dtact_loom, dtact_shuttle)))]
+#![allow(clippy::unwrap_used, reason = "only tests call it")]
 #![allow(unsafe_code, reason = "counts what the allocator hands out")]
 
 mod support;
@@ -9,7 +10,7 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering},
 };
 
-use dtact_mesh::{ArrayLinks, Config, Mesh, WorkerId};
+use dtact_mesh::{ArrayLinks, Config, Mesh};
 use support::{drain, id, task};
 
 struct Counting;
@@ -40,17 +41,21 @@ fn sixteen_workers_take_less_than_four_megabytes() {
     const WORKERS: usize = 16;
     let before = BYTES.load(Ordering::Relaxed);
     let mesh = Mesh::new(Config::new(WORKERS, 1024), ArrayLinks::new(0)).unwrap();
-    let workers: Vec<_> = (0..WORKERS).map(|at| mesh.worker(id(at)).unwrap()).collect();
+    let workers: Vec<_> = (0..WORKERS)
+        .map(|at| mesh.worker(id(at)).unwrap())
+        .collect();
     let claimed = BYTES.load(Ordering::Relaxed) - before;
     assert!(claimed < 512 << 10, "{claimed} bytes");
     drop(workers);
     let links = ArrayLinks::new(WORKERS * WORKERS);
     let before = BYTES.load(Ordering::Relaxed);
     let mesh = Mesh::new(Config::new(WORKERS, 1024), links).unwrap();
-    let workers: Vec<_> = (0..WORKERS).map(|at| mesh.worker(id(at)).unwrap()).collect();
-    for from in 0..WORKERS {
+    let workers: Vec<_> = (0..WORKERS)
+        .map(|at| mesh.worker(id(at)).unwrap())
+        .collect();
+    for (from, worker) in workers.iter().enumerate() {
         for to in 0..WORKERS {
-            workers[from].send_pinned(WorkerId::from_raw(to as u16), task(from * WORKERS + to));
+            worker.send_pinned(id(to), task(from * WORKERS + to));
         }
     }
     let used = BYTES.load(Ordering::Relaxed) - before;

@@ -26,7 +26,7 @@ const LAYERS: [(&str, &[&str]); 9] = [
     ),
     ("dtact", &["dtact-bridge", "dtact-macros"]),
     ("dtact-ffi", &["dtact"]),
-    ("benches", &["dtact"]),
+    ("benches", &["dtact", "dtact-mesh"]),
     ("xtask", &[]),
 ];
 

@@ -19,7 +19,11 @@ fn seat(senders: usize) -> Arc<Seat> {
 fn collect(seat: &Seat, links: &ArrayLinks) -> Vec<TaskIndex> {
     let (mut pinned, mut movable) = (Vec::new(), Vec::new());
     if seat.has_mail() {
-        seat.collect(links, |task| pinned.push(task), |task| movable.push(task.task()));
+        seat.collect(
+            links,
+            |task| pinned.push(task),
+            |task| movable.push(task.task()),
+        );
     }
     pinned.extend(movable);
     pinned

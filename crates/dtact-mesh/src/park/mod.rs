@@ -80,10 +80,7 @@ impl EventCount {
 
     /// Whether a sleeper looks again once it is listed: always, but for the planted mistake.
     #[inline]
-    #[cfg_attr(
-        not(test),
-        expect(clippy::unused_self, reason = "models use it")
-    )]
+    #[cfg_attr(not(test), expect(clippy::unused_self, reason = "models use it"))]
     pub(crate) fn rechecks(&self) -> bool {
         #[cfg(test)]
         if self.planted == Planted::NoRecheck {

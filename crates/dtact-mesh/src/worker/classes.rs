@@ -40,7 +40,7 @@ struct Queues {
     sources: [Cell<u8>; 4],
 }
 
-const PINNED_AT: u16 = 8;
+const PINNED_AT: usize = 8;
 
 impl Classes {
     /// Whether no such task waits here.
@@ -53,20 +53,18 @@ impl Classes {
         self.queues.get_or_init(Box::default)
     }
 
-    fn set(&self, bit: u16) {
+    fn set(&self, bit: usize) {
         self.ready.set(self.ready.get() | 1 << bit);
     }
 
-    fn clear(&self, bit: u16) {
+    fn clear(&self, bit: usize) {
         self.ready.set(self.ready.get() & !(1 << bit));
     }
 
     /// The priorities that may have something here, a bit each.
     fn priorities(&self) -> u8 {
         let ready = self.ready.get();
-        #[expect(clippy::cast_possible_truncation, reason = "masked")]
-        let mask = ((ready | ready >> 4 | ready >> PINNED_AT) & 0b1111) as u8;
-        mask
+        ((ready | ready >> 4 | ready >> PINNED_AT) & 0b1111) as u8
     }
 }
 
@@ -83,7 +81,7 @@ impl<L: Links> Worker<L> {
         }
         for lane in Lane::all().filter(|&lane| lane != Lane::NORMAL) {
             if self.seat.lane(lane).is_some() && !self.lane_queue(lane).is_empty() {
-                self.classes.set(lane.index() as u16);
+                self.classes.set(lane.index());
             }
         }
     }
@@ -150,13 +148,13 @@ impl<L: Links> Worker<L> {
 
     pub(super) fn enqueue_special(&self, lane: Lane, task: Tagged) {
         let Err(task) = self.lane_queue(lane).push(task) else {
-            return self.classes.set(lane.index() as u16);
+            return self.classes.set(lane.index());
         };
         if lane.is_confined() || self.mesh.config().mode == Mode::Pinned {
             // The warehouse is everybody's, and the task is not.
             self.push_pinned(task.task());
         } else {
-            self.store(lane.priority(), [task.task()].into_iter());
+            self.store(lane.priority(), core::iter::once(task.task()));
             self.mesh.announce();
         }
     }
@@ -169,7 +167,7 @@ impl<L: Links> Worker<L> {
             return false;
         }
         self.classes.queues().pinned[priority as usize].push(&self.mesh.links, task);
-        self.classes.set(PINNED_AT + priority as u16);
+        self.classes.set(PINNED_AT + priority as usize);
         true
     }
 
@@ -182,7 +180,7 @@ impl<L: Links> Worker<L> {
     }
 
     fn pop_pinned_of(&self, priority: usize) -> Option<TaskIndex> {
-        let bit = PINNED_AT + priority as u16;
+        let bit = PINNED_AT + priority;
         if self.classes.ready.get() & 1 << bit == 0 {
             return None;
         }
@@ -259,7 +257,7 @@ impl<L: Links> Worker<L> {
         let queue = self.lane_queue(lane);
         let task = queue.pop_one();
         match queue.front() {
-            None => self.classes.clear(index as u16),
+            None => self.classes.clear(index),
             Some(front) if lane.is_confined() => {
                 self.rouse_near(self.mesh.reach(self.mesh.attributes(front)));
             }
@@ -278,7 +276,7 @@ impl<L: Links> Worker<L> {
     ) -> Option<(TaskIndex, u64)> {
         let stolen = self.lane_queue(lane).steal(victim, allowed)?;
         if stolen.1 > 0 {
-            self.classes.set(lane.index() as u16);
+            self.classes.set(lane.index());
         }
         Some(stolen)
     }
@@ -295,7 +293,7 @@ impl<L: Links> Worker<L> {
             let queue = self.lane_queue(lane);
             let tasks = core::iter::from_fn(|| queue.pop_one().map(Tagged::task));
             self.store(lane.priority(), tasks);
-            self.classes.clear(lane.index() as u16);
+            self.classes.clear(lane.index());
         }
     }
 

@@ -12,9 +12,9 @@
 //!
 //! # The threshold
 //! A worker deflects from `base` tasks on, its percentage of a ring. If nobody takes any, the next
-//! try is a step later; the threshold rises with the queue and falls with it, so that a mesh that is
-//! loaded everywhere tries once in a step, not at each push. A peer takes a parcel if it has, with
-//! it, at most half of what the worker has.
+//! try is a step later; the threshold rises with the queue and falls with it, so that a mesh that
+//! is loaded everywhere tries once in a step, not at each push. A peer takes a parcel if it has,
+//! with it, at most half of what the worker has.
 
 use super::Worker;
 use crate::{
@@ -22,9 +22,9 @@ use crate::{
     config::{Deflection, Mode},
     domains::Distance,
     run_queue::{CAPACITY, PARCEL_MAX, STEP},
+    seat::Seat,
     sync::Arc,
     task::{Links, NIL, Tagged},
-    seat::Seat,
 };
 
 impl<L: Links> Worker<L> {
@@ -88,7 +88,9 @@ impl<L: Links> Worker<L> {
     }
 
     fn deflect(&self, deflection: Deflection, length: u64) {
-        let parcel = deflection.parcel.min(length as usize / 2);
+        #[expect(clippy::cast_possible_truncation, reason = "at most a ring")]
+        let half = length as usize / 2;
+        let parcel = deflection.parcel.min(half);
         let Some((peer, distance)) = self.choose_peer(parcel, length) else {
             return;
         };
@@ -127,7 +129,7 @@ impl<L: Links> Worker<L> {
     fn store_exhausted(&self, task: Tagged) {
         let task = task.task();
         let priority = self.mesh.attributes(task).priority();
-        self.store(priority, [task].into_iter());
+        self.store(priority, core::iter::once(task));
         self.mesh.announce();
     }
 

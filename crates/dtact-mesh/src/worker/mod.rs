@@ -88,9 +88,9 @@ pub struct Worker<L: Links> {
     /// The load that others were told.
     steps: Cell<u64>,
     watched: Cell<Watched>,
-    /// Whose turn it is, pinned tasks' or the ring's; and which shared queue's.
+    /// Whose turn it is, pinned tasks' or the ring's; and of each priority, which shared queue's.
     pinned_first: Cell<bool>,
-    shared_turn: Cell<usize>,
+    shared_turns: [Cell<usize>; 4],
     /// Whether the event count counts this worker as searching.
     searching: Cell<bool>,
     /// Whether it sleeps with a timeout, to look at the others.
@@ -124,7 +124,7 @@ impl<L: Links> Worker<L> {
             steps: Cell::new(0),
             watched: Cell::new(Watched::NOBODY),
             pinned_first: Cell::new(false),
-            shared_turn: Cell::new(0),
+            shared_turns: Default::default(),
             searching: Cell::new(false),
             sentinel: Cell::new(false),
             dormant: Cell::new(false),
@@ -408,8 +408,6 @@ impl<L: Links> Worker<L> {
     #[cold]
     fn take_share(&self) -> Option<TaskIndex> {
         let mesh = &*self.mesh;
-        let turn = self.shared_turn.get();
-        self.shared_turn.set(turn.wrapping_add(1));
         let workers = mesh.config().workers;
         let share = |length: usize| match mesh.config().mode {
             Mode::Global => 1,
@@ -419,6 +417,8 @@ impl<L: Links> Worker<L> {
         while mask != 0 {
             let priority = self.classes.shared_turns.pick(mask);
             mask &= !(1 << priority);
+            let turn = self.shared_turns[priority].get();
+            self.shared_turns[priority].set(turn.wrapping_add(1));
             let taken = mesh.shared.take(&mesh.links, priority, turn, share);
             if let Some((first, count, origin)) = taken {
                 self.spread(first, count, origin);

@@ -179,7 +179,8 @@ impl<L: Links> Worker<L> {
     }
 
     fn raid_one(&self, victim: &Seat) -> Option<TaskIndex> {
-        if victim.id == self.id || !victim.has_private() || self.mesh.config().mode == Mode::Pinned {
+        if victim.id == self.id || !victim.has_private() || self.mesh.config().mode == Mode::Pinned
+        {
             return None;
         }
         let watch = &self.mesh.watch;
@@ -198,8 +199,7 @@ impl<L: Links> Worker<L> {
                     self.arrive(task);
                 }
             };
-            let may_go =
-                |task| !L::HAS_ATTRIBUTES || self.mesh.may_go(task, victim.id, self.id);
+            let may_go = |task| !L::HAS_ATTRIBUTES || self.mesh.may_go(task, victim.id, self.id);
             if victim.private.peek_slot().is_some_and(may_go)
                 && let Some(task) = victim.private.pull_slot()
             {

@@ -2,11 +2,7 @@
 //! `park/README.md`; its steps are named here.
 
 use super::Worker;
-use crate::{
-    park::Unlisted,
-    task::Links,
-    watch,
-};
+use crate::{park::Unlisted, task::Links, watch};
 
 /// Why [`Worker::park`] returned.
 #[must_use]
@@ -120,7 +116,10 @@ impl<L: Links> Worker<L> {
         if self.look_at_all() {
             return Some(self.cancel(true));
         }
-        let is_busy = self.mesh.watch.was_busy(self.mesh.seats().map(|seat| &**seat));
+        let is_busy = self
+            .mesh
+            .watch
+            .was_busy(self.mesh.seats().map(|seat| &**seat));
         if !is_busy && self.mesh.seats().all(|seat| !seat.is_awake()) {
             self.stop_watching();
         }
@@ -177,9 +176,8 @@ impl<L: Links> Worker<L> {
             }
             if let Some(standing) = watch::standing(seat, watch.clock) {
                 watch.report(seat.id, seat, standing);
-                is_any |= self.mesh.steals()
-                    && standing.nanos >= watch.deadline
-                    && seat.has_private();
+                is_any |=
+                    self.mesh.steals() && standing.nanos >= watch.deadline && seat.has_private();
             }
         }
         is_any
