@@ -161,6 +161,12 @@ impl EventCount {
 
     /// *list*: `worker` may be claimed from here on. It must look at all sources afterwards.
     pub(crate) fn list(&self, worker: WorkerId) {
+        #[cfg(all(test, not(any(dtact_loom, dtact_shuttle))))]
+        if self.planted == Planted::NoRecheck {
+            // As if it were preempted between its last search and this: so that the stress need
+            // not wait for that to happen.
+            yield_now();
+        }
         let (bits, mask) = self.bit(worker);
         bits.fetch_or(mask, Ordering::AcqRel);
         self.word.fetch_add(PARKED, Ordering::AcqRel);
