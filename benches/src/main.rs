@@ -14,9 +14,13 @@
 //!
 //! `--once RUNTIME` runs the chosen workloads once on one runtime, for `valgrind` and profilers;
 //! `--count N` makes it so many operations.
+//! `--only mailbox` times the mailbox between two workers, by itself.
 //! `--write` puts the table into `docs/benchmarks.md`.
 
+mod burst;
 mod contestant;
+mod hand_over;
+mod mailbox;
 mod page;
 mod report;
 mod workload;
@@ -65,6 +69,10 @@ fn main() -> ExitCode {
                 .is_none_or(|only| workload.name == only)
         })
         .collect();
+    if options.only.as_deref() == Some("mailbox") {
+        println!("{}", mailbox::measure(options.rounds));
+        return ExitCode::SUCCESS;
+    }
     if chosen.is_empty() {
         let names: Vec<_> = workload::ALL
             .into_iter()

@@ -1,5 +1,6 @@
 //! What is measured: each workload is written once, over the few calls that all runtimes share.
 
+use crate::{burst, hand_over};
 use std::{
     future::Future,
     time::{Duration, Instant},
@@ -24,9 +25,13 @@ pub(crate) enum Kind {
     Yield { tasks: usize },
     /// Two tasks hand a message back and forth.
     PingPong,
+    /// Spawns to workers that sleep: the time until the task runs.
+    HandOver,
+    /// That many tasks of a microsecond, made by one.
+    Burst,
 }
 
-pub(crate) const ALL: [&Workload; 6] = [
+pub(crate) const ALL: [&Workload; 8] = [
     &Workload {
         name: "spawn-join/1M",
         kind: Kind::SpawnJoin,
@@ -56,6 +61,16 @@ pub(crate) const ALL: [&Workload; 6] = [
         name: "ping-pong",
         kind: Kind::PingPong,
         count: 200_000,
+    },
+    &Workload {
+        name: "hand-over",
+        kind: Kind::HandOver,
+        count: 500,
+    },
+    &Workload {
+        name: "burst",
+        kind: Kind::Burst,
+        count: 20_000,
     },
 ];
 
@@ -100,6 +115,8 @@ pub(crate) async fn run<C: Calls>(calls: C, kind: Kind, count: usize) -> Duratio
                 calls.join(handle).await;
             }
         }
+        Kind::HandOver => return hand_over::run(calls, count).await,
+        Kind::Burst => return burst::run(calls, count).await,
         Kind::PingPong => {
             let (ping, pinged) = async_channel::bounded::<usize>(1);
             let (pong, ponged) = async_channel::bounded::<usize>(1);

@@ -36,6 +36,7 @@ mod miri;
 mod outcome;
 mod pages;
 mod shell;
+mod shuttle;
 mod steps;
 mod test;
 mod tidy;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         ["bench-ffi"] => exit(&[bench_ffi::run(&shell)]),
         ["install-ffi", rest @ ..] => exit(&[install_ffi::run(&shell, rest)]),
         ["bench-arena", rest @ ..] => exit(&[bench::run_arena(&shell, rest)]),
+        ["shuttle"] => exit(&[shuttle::all(&shell)]),
         ["fmt"] => exit(&[fmt::write(&shell)]),
         ["fmt", "--check"] => exit(&[fmt::check(&shell)]),
         ["cross", target] => exit(&[cross::run(&shell, target)]),

@@ -2,7 +2,9 @@
 
 use crate::outcome::Halt;
 use crate::shell::Shell;
-use crate::{alone, cabi, cross, deny, doc, fmt, foreign, lint, loom, miri, pages, test, tidy};
+use crate::{
+    alone, cabi, cross, deny, doc, fmt, foreign, lint, loom, miri, pages, shuttle, test, tidy,
+};
 
 /// One step of `ci`, and the command by which it runs alone.
 #[derive(Debug)]
@@ -55,6 +57,7 @@ pub(crate) const ALL: &[Step] = &[
     step("test", |shell, _| test::run(shell)),
     step("doc", |shell, _| doc::run(shell)),
     step("loom", |shell, _| loom::run(shell)),
+    step("shuttle", |shell, _| shuttle::some(shell)),
     step("cabi", |shell, _| cabi::run(shell)),
     step("deny", |shell, _| deny::run(shell)),
     step("miri", |shell, _| miri::run(shell)),

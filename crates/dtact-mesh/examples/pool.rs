@@ -1,11 +1,18 @@
-//! A small thread pool: closures in a table, their indices in the mesh.
+//! A small thread pool: closures in a table, their indices in the mesh, each with a priority.
 
 use std::{
-    sync::{Arc, Mutex, mpsc},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+        mpsc,
+    },
     thread,
 };
 
-use dtact_mesh::{ArrayLinks, Config, Mesh, MeshError, Parked, TaskIndex, Worker, WorkerId};
+use dtact_mesh::{
+    ArrayLinks, Attributes, Config, Link, Links, Mesh, MeshError, Parked, Priority, TaskIndex,
+    Worker, WorkerId,
+};
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -15,8 +22,26 @@ struct Jobs {
     free: Mutex<Vec<TaskIndex>>,
 }
 
+/// What the mesh needs of the jobs: a link word for each, and what it asks for.
+struct Asked {
+    links: ArrayLinks,
+    attributes: Box<[AtomicU32]>,
+}
+
+impl Links for Asked {
+    const HAS_ATTRIBUTES: bool = true;
+
+    fn link(&self, task: TaskIndex) -> &Link {
+        self.links.link(task)
+    }
+
+    fn attributes(&self, task: TaskIndex) -> Attributes {
+        Attributes::from_bits(self.attributes[task.raw() as usize].load(Ordering::Relaxed))
+    }
+}
+
 struct Pool {
-    mesh: Arc<Mesh<ArrayLinks>>,
+    mesh: Arc<Mesh<Asked>>,
     jobs: Arc<Jobs>,
     threads: Vec<thread::JoinHandle<()>>,
 }
@@ -24,11 +49,12 @@ struct Pool {
 impl Pool {
     fn new(workers: u16, capacity: u32) -> Result<Self, MeshError> {
         let workers_max = usize::from(workers);
-        let config = Config {
-            workers: workers_max,
-            workers_max,
+        let config = Config::new(workers_max, workers_max);
+        let asked = Asked {
+            links: ArrayLinks::new(capacity as usize),
+            attributes: (0..capacity).map(|_| AtomicU32::new(0)).collect(),
         };
-        let mesh = Mesh::new(config, ArrayLinks::new(capacity as usize))?;
+        let mesh = Mesh::new(config, asked)?;
         let jobs = Arc::new(Jobs {
             slots: (0..capacity).map(|_| Mutex::new(None)).collect(),
             free: Mutex::new((0..capacity).filter_map(TaskIndex::from_raw).collect()),
@@ -47,7 +73,7 @@ impl Pool {
     }
 
     /// Queues a closure; gives it back if the table is full.
-    fn run(&self, job: Job) -> Result<(), Job> {
+    fn run(&self, priority: Priority, job: Job) -> Result<(), Job> {
         let free = self
             .jobs
             .free
@@ -60,6 +86,8 @@ impl Pool {
             .slot(task)
             .lock()
             .expect("no panic under the lock") = Some(job);
+        let attributes = Attributes::new().with_priority(priority).to_bits();
+        self.mesh.links().attributes[task.raw() as usize].store(attributes, Ordering::Relaxed);
         self.mesh.inject(task);
         Ok(())
     }
@@ -78,7 +106,7 @@ impl Jobs {
         &self.slots[task.raw() as usize]
     }
 
-    fn work(&self, worker: &Worker<ArrayLinks>) {
+    fn work(&self, worker: &Worker<Asked>) {
         loop {
             while let Some(task) = worker.next() {
                 let job = self
@@ -101,21 +129,25 @@ impl Jobs {
 
 #[expect(clippy::print_stdout, reason = "an example shows what it does")]
 fn main() -> Result<(), MeshError> {
-    let pool = Pool::new(2, 64)?;
+    // One worker, so that the order shows; it is busy until all are queued.
+    let pool = Pool::new(1, 64)?;
+    let (start, started) = mpsc::channel::<()>();
+    let wait = Box::new(move || assert!(started.recv().is_err(), "the sender only hangs up"));
+    assert!(pool.run(Priority::Critical, wait).is_ok(), "it has room");
     let (report, reports) = mpsc::channel();
-    for number in 0..10_u64 {
+    let priorities = [Priority::Low, Priority::Normal, Priority::High];
+    for (number, priority) in (0..12_u64).zip(priorities.into_iter().cycle()) {
         let report = report.clone();
         let job = Box::new(move || {
             let sum: u64 = (0..=number * 1000).sum();
-            report.send((number, sum)).expect("the main thread listens");
+            let line = format!("{priority:?}: 0 + ... + {} = {sum}", number * 1000);
+            report.send(line).expect("the main thread listens");
         });
-        assert!(pool.run(job).is_ok(), "the table has room for ten");
+        assert!(pool.run(priority, job).is_ok(), "the table has room");
     }
-    drop(report);
-    let mut sums: Vec<_> = reports.iter().collect();
-    sums.sort_unstable();
-    for (number, sum) in sums {
-        println!("0 + ... + {} = {sum}", number * 1000);
+    drop((start, report));
+    for line in reports {
+        println!("{line}");
     }
     pool.finish();
     Ok(())

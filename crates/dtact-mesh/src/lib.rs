@@ -1,7 +1,8 @@
 //! A scheduler of task indices: run queues, mailboxes, stealing, parking.
 //!
-//! The mesh never knows what a task is. It is given a `u32` and gives it back, once, to one of its
-//! workers; [`Links`] lends it one word per task for its linked queues.
+//! The mesh never knows what a task is. It is given a number and gives it back, once, to one of its
+//! workers; [`Links`] lends it one word per task for its linked queues, and says what a task asks
+//! for, if it does.
 //!
 //! ```text
 //!   any thread            a worker's own thread
@@ -15,10 +16,14 @@
 //! | module | owns |
 //! |---|---|
 //! | `task` | names, and the link words |
-//! | `run_queue` | a worker's ring, which others may steal from |
-//! | `pinned`, `mailbox`, `inbox` | tasks that only one worker may run, and their ways to it |
-//! | `shared_queue` | injector and warehouse |
+//! | `attributes`, `domains`, `config` | what tasks and users may ask for |
+//! | `run_queue`, `lane` | a worker's rings, which others may steal from |
+//! | `private`, `guard`, `barrier` | slot and chunk, and who may touch them |
+//! | `pinned`, `mailbox`, `inbox` | tasks on their way to one worker |
+//! | `shared`, `shared_queue` | injector and warehouse |
+//! | `turns` | whose turn it is among the priorities |
 //! | `seat` | what a worker shares with the others |
+//! | `watch` | who stands still |
 //! | `park` | who sleeps and who is woken |
 //! | `roster` | who runs, who is blocked, who is in reserve |
 //! | `worker` | the one-thread end: the order of tasks, theft, sleep, blocking |
@@ -31,32 +36,51 @@
 
 #![deny(unsafe_code)]
 
+mod attributes;
+mod barrier;
+mod config;
+mod domains;
 mod error;
+mod guard;
 mod inbox;
+mod lane;
 mod mailbox;
 mod mesh;
 mod park;
 mod pinned;
+mod private;
 mod roster;
 mod run_queue;
 mod seat;
+mod shared;
 mod shared_queue;
 mod stats;
 mod sync;
 mod task;
+mod turns;
+mod watch;
 mod worker;
 
 #[cfg(all(test, dtact_loom))]
 mod models;
+#[cfg(all(test, dtact_shuttle))]
+mod schedules;
+#[cfg(all(test, not(any(dtact_loom, dtact_shuttle))))]
+mod stress;
 
-pub use error::MeshError;
-pub use mesh::{Config, Mesh};
+pub use attributes::{Affinity, Attributes, Kind, Priority};
+pub use config::{Clock, Config, Deflection, LongPoll, Mode, Watchdog};
+pub use domains::{Distance, Domains, Place};
+pub use error::{MeshError, ThresholdError};
+#[doc(hidden)]
+pub use mailbox::exercise_mailbox;
+pub use mesh::Mesh;
 pub use park::Parker;
 pub use stats::WorkerStats;
 /// The type of a task's link word: an atomic `u32` (the model checker's under `cfg(dtact_loom)`).
 pub use sync::AtomicU32 as Link;
 pub use task::{ArrayLinks, Links, TaskIndex, WorkerId};
-pub use worker::{Dormant, Parked, Replacement, Worker};
+pub use worker::{Dormant, Listed, Parked, Replacement, Worker};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -8,7 +8,8 @@
 //! Invariants:
 //!
 //! - [mail.I1] `head <= tail <= head + CAPACITY` (counts wrap, differences do not).
-//! - [mail.I2] Only the sending worker writes `tail` and the slots, only the receiver `head`.
+//! - [mail.I2] Only the sending worker writes `tail` and the slots; only the receiver, or a raider
+//!   in its place, `head`.
 //!
 //! | access | order | pairs with |
 //! |---|---|---|
@@ -20,10 +21,14 @@ use crossbeam_utils::CachePadded;
 
 use crate::{
     sync::{AtomicU32, Ordering},
-    task::{NIL, TaskIndex},
+    task::{NIL, Tagged},
 };
 
-const CAPACITY: u32 = if cfg!(dtact_loom) { 2 } else { 64 };
+pub(crate) const CAPACITY: u32 = if cfg!(any(dtact_loom, dtact_shuttle)) {
+    2
+} else {
+    64
+};
 
 #[derive(Debug)]
 pub(crate) struct Mailbox {
@@ -47,7 +52,8 @@ impl Mailbox {
     }
 
     /// Sender only. `Err` gives the task back if the mailbox is full.
-    pub(crate) fn push(&self, task: TaskIndex) -> Result<(), TaskIndex> {
+    #[inline]
+    pub(crate) fn push(&self, task: Tagged) -> Result<(), Tagged> {
         let tail = self.tail.load(Ordering::Relaxed);
         // Acquire: the receiver has read what it passed, so its slot may be reused.
         if tail.wrapping_sub(self.head.load(Ordering::Acquire)) >= CAPACITY {
@@ -59,8 +65,17 @@ impl Mailbox {
         Ok(())
     }
 
-    /// Receiver only.
-    pub(crate) fn pop(&self) -> Option<TaskIndex> {
+    /// Sender only: how many more it takes.
+    pub(crate) fn room(&self) -> usize {
+        // Acquire: as in `push`.
+        let head = self.head.load(Ordering::Acquire);
+        let used = self.tail.load(Ordering::Relaxed).wrapping_sub(head);
+        CAPACITY.saturating_sub(used) as usize
+    }
+
+    /// Receiver only, which is who is inside the receiver's [guard](crate::guard).
+    #[inline]
+    pub(crate) fn pop(&self) -> Option<Tagged> {
         let head = self.head.load(Ordering::Relaxed);
         // Acquire: pairs with the sender's Release store of `tail`.
         if self.tail.load(Ordering::Acquire) == head {
@@ -69,6 +84,21 @@ impl Mailbox {
         let task = self.slot(head).load(Ordering::Relaxed);
         // Release: we have read the slot before the sender sees it free.
         self.head.store(head.wrapping_add(1), Ordering::Release);
-        TaskIndex::from_raw(task)
+        Some(Tagged::from_slot(task))
     }
+}
+
+/// Pushes and pops so many tasks, one at a time, on one thread: what the benches time.
+///
+/// Gives the sum of the tasks, which depends on each.
+#[doc(hidden)]
+#[must_use]
+pub fn exercise_mailbox(count: u32) -> u64 {
+    let mailbox = Mailbox::new();
+    let tasks = (0..count).filter_map(|raw| crate::task::TaskIndex::from_raw(raw % 1000));
+    let tasks = tasks.filter_map(|task| {
+        mailbox.push(Tagged::new(task)).ok()?;
+        mailbox.pop()
+    });
+    tasks.map(|task| u64::from(task.raw())).sum()
 }

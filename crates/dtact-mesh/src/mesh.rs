@@ -1,37 +1,29 @@
 //! Owns what the workers of a mesh share, and the end of it that any thread may use.
 
 use crate::{
-    error::MeshError,
+    attributes::Attributes,
+    config::{Config, Mode},
+    domains::Distance,
+    error::{MeshError, ThresholdError},
+    lane::Lane,
     park::EventCount,
     roster::Roster,
+    run_queue::RunQueue,
     seat::Seat,
-    shared_queue::SharedQueue,
+    shared::Shared,
     stats::WorkerStats,
     sync::{Arc, AtomicBool, AtomicUsize, OnceLock, Ordering},
     task::{Links, TaskIndex, WorkerId},
+    watch::Watch,
     worker::Worker,
 };
-
-/// The most workers that a mesh can have, spares included.
-pub(crate) const WORKERS_LIMIT: usize = 1024;
-
-/// How large a mesh is.
-#[derive(Copy, Clone, Eq, PartialEq, Debug)]
-pub struct Config {
-    /// How many workers run at a time: at least 1.
-    pub workers: usize,
-    /// How many there may be with the spares that stand in for blocked ones: at least `workers`,
-    /// at most 1024. A spare that is never used costs a pointer.
-    pub workers_max: usize,
-}
 
 /// The many-thread end of a scheduler of tasks: makes workers, takes tasks from outside, closes.
 ///
 /// ```
 /// use dtact_mesh::{ArrayLinks, Config, Mesh, TaskIndex, WorkerId};
 ///
-/// let config = Config { workers: 1, workers_max: 1 };
-/// let mesh = Mesh::new(config, ArrayLinks::new(8))?;
+/// let mesh = Mesh::new(Config::new(1, 1), ArrayLinks::new(8))?;
 /// let task = TaskIndex::from_raw(3).expect("3 is an index");
 /// mesh.inject(task);
 ///
@@ -47,8 +39,10 @@ pub struct Mesh<L> {
     seats: Box<[OnceLock<Arc<Seat>>]>,
     /// One more than the largest index of a seat that was ever made.
     seats_end: AtomicUsize,
-    pub(crate) injector: SharedQueue,
-    pub(crate) warehouse: SharedQueue,
+    pub(crate) shared: Shared,
+    pub(crate) watch: Watch,
+    /// Whose turn it is to be dealt a task that is not to move any more.
+    dealt: AtomicUsize,
     pub(crate) event_count: EventCount,
     pub(crate) roster: Roster,
     closed: AtomicBool,
@@ -58,45 +52,32 @@ impl<L: Links> Mesh<L> {
     /// A mesh without tasks, whose workers nobody has claimed yet.
     ///
     /// # Errors
-    /// If `config` asks for no workers, for fewer in all than run at a time, or for more than 1024.
+    /// If `config` asks for what cannot be: see [`MeshError`].
     pub fn new(config: Config, links: L) -> Result<Arc<Self>, MeshError> {
         Ok(Arc::new(Self::build(config, links)?))
     }
 
     pub(crate) fn build(config: Config, links: L) -> Result<Self, MeshError> {
-        let Config {
-            workers,
-            workers_max,
-        } = config;
-        if workers == 0 {
-            return Err(MeshError::NoWorkers);
-        }
-        if workers_max < workers {
-            return Err(MeshError::MaxBelowWorkers {
-                workers,
-                workers_max,
-            });
-        }
-        if workers_max > WORKERS_LIMIT {
-            return Err(MeshError::TooManyWorkers { workers_max });
-        }
+        config.check()?;
+        let workers_max = config.workers_max;
         Ok(Self {
-            config,
             links,
             seats: (0..workers_max).map(|_| OnceLock::new()).collect(),
             seats_end: AtomicUsize::new(0),
-            injector: SharedQueue::new(),
-            warehouse: SharedQueue::new(),
+            shared: Shared::new(config.shards),
+            watch: Watch::new(config.watchdog.clone(), config.slot_deadline, config.clock),
+            dealt: AtomicUsize::new(0),
             event_count: EventCount::new(workers_max),
-            roster: Roster::new(workers, workers_max),
+            roster: Roster::new(config.workers, workers_max),
             closed: AtomicBool::new(false),
+            config,
         })
     }
 
     /// What the mesh was made with.
     #[must_use]
-    pub fn config(&self) -> Config {
-        self.config
+    pub fn config(&self) -> &Config {
+        &self.config
     }
 
     /// The link words of the tasks.
@@ -115,13 +96,125 @@ impl<L: Links> Mesh<L> {
         Some(Worker::new(Arc::clone(self), id, Arc::clone(self.seat(id))))
     }
 
-    /// Queues `task` for whichever worker comes first. From any thread.
+    /// Queues `task` for whichever worker comes first, or for those that its attributes allow. From
+    /// any thread.
     ///
-    /// Tasks leave the queue in the order of the calls, in batches; a worker that still has an
-    /// earlier batch to run may start on the next one before it has finished.
+    /// Tasks of one priority leave the queue in the order of the calls of one thread, in batches; a
+    /// worker that still has an earlier batch to run may start on the next one before it has
+    /// finished.
     pub fn inject(&self, task: TaskIndex) {
-        self.injector.push(&self.links, task);
+        let attributes = self.attributes(task);
+        if let Some(home) = self.fixed_home(attributes) {
+            let seat = self.seat(home);
+            // A spare that nobody sits on may never be claimed: its tasks are anybody's.
+            if self.config.mode == Mode::Pinned || seat.accepts() {
+                if !seat.post_movable(&self.links, task) {
+                    self.rescue(seat);
+                }
+                return;
+            }
+        }
+        self.shared.inject(&self.links, attributes.priority(), task);
         self.announce();
+    }
+
+    /// What `task` asks for; nothing, at no cost, where no task ever does.
+    #[inline]
+    pub(crate) fn attributes(&self, task: TaskIndex) -> Attributes {
+        if L::HAS_ATTRIBUTES {
+            self.links.attributes(task)
+        } else {
+            Attributes::new()
+        }
+    }
+
+    /// How far a task may go from its worker.
+    #[inline]
+    pub(crate) fn reach(&self, attributes: Attributes) -> Distance {
+        match self.config.mode {
+            Mode::P2PMesh => attributes.affinity().reach(),
+            Mode::Global => Distance::Machine,
+            Mode::Pinned => Distance::Same,
+        }
+    }
+
+    /// The worker that a task is bound to be near to, if there is such a one.
+    pub(crate) fn fixed_home(&self, attributes: Attributes) -> Option<WorkerId> {
+        if self.reach(attributes) == Distance::Machine {
+            return None;
+        }
+        let home = attributes.home();
+        let home = home.filter(|home| home.index() < self.config.workers_max);
+        if self.config.mode != Mode::Pinned {
+            return home;
+        }
+        home.or_else(|| {
+            let turn = self.dealt.fetch_add(1, Ordering::Relaxed) % self.config.workers;
+            #[expect(clippy::cast_possible_truncation, reason = "ids are below 1024")]
+            Some(WorkerId::from_raw(turn as u16))
+        })
+    }
+
+    /// Takes back what was sent to a worker that has gone away meanwhile. It goes anywhere now.
+    #[cold]
+    pub(crate) fn rescue(&self, seat: &Seat) {
+        if self.config.mode == Mode::Pinned {
+            return;
+        }
+        let links = &self.links;
+        let raid = seat.private.guard.raid(|| {
+            seat.pull_mail(links, |task| {
+                if task.is_pinned() {
+                    seat.post(links, task.task());
+                } else {
+                    let task = task.task();
+                    self.shared
+                        .inject(links, self.attributes(task).priority(), task);
+                }
+            });
+        });
+        // If the owner is back, or somebody else is at it, they have it.
+        if raid.is_some() {
+            self.announce();
+        }
+    }
+
+    /// From how full a ring on `worker` passes tasks on, in percent: 0 as soon as another has less
+    /// to do, 100 only what does not fit. The worker looks at it again within 64 pushes.
+    ///
+    /// # Errors
+    /// If there is no such worker, `percent` is over 100, or the mesh deflects nothing.
+    ///
+    /// ```
+    /// use dtact_mesh::{ArrayLinks, Config, Mesh, ThresholdError, WorkerId};
+    ///
+    /// let mesh = Mesh::new(Config::new(2, 2), ArrayLinks::new(8))?;
+    /// let worker = WorkerId::from_raw(1);
+    /// assert_eq!(mesh.set_deflection_threshold(worker, 50), Ok(()));
+    /// let error = mesh.set_deflection_threshold(worker, 101);
+    /// assert_eq!(error, Err(ThresholdError::OverHundred { percent: 101 }));
+    /// # Ok::<(), dtact_mesh::MeshError>(())
+    /// ```
+    pub fn set_deflection_threshold(
+        &self,
+        worker: WorkerId,
+        percent: u8,
+    ) -> Result<(), ThresholdError> {
+        let workers_max = self.config.workers_max;
+        if worker.index() >= workers_max {
+            return Err(ThresholdError::UnknownWorker {
+                worker,
+                workers_max,
+            });
+        }
+        if percent > 100 {
+            return Err(ThresholdError::OverHundred { percent });
+        }
+        if self.config.deflection.is_none() || self.config.mode != Mode::P2PMesh {
+            return Err(ThresholdError::NoDeflection);
+        }
+        self.seat(worker).set_threshold(percent);
+        Ok(())
     }
 
     /// Queues `task` for worker `to` alone, and wakes it if it sleeps. From any thread; nobody
@@ -196,15 +289,37 @@ impl<L: Links> Mesh<L> {
         }
     }
 
-    /// Whether there is a task that any worker could take. Exact after a SeqCst fence, in that it
+    /// Whether tasks in rings are others' to take.
+    #[inline]
+    pub(crate) fn steals(&self) -> bool {
+        self.config.stealing && self.config.mode == Mode::P2PMesh
+    }
+
+    /// Whether there is a task that `worker` could take. Exact after a SeqCst fence, in that it
     /// misses nothing published before a fence that precedes this one.
-    pub(crate) fn has_work(&self) -> bool {
-        self.has_shared() || self.seats().any(|seat| !seat.queue.is_empty())
+    pub(crate) fn has_work(&self, worker: WorkerId) -> bool {
+        self.has_shared() || self.steals() && self.seats().any(|seat| self.could_rob(worker, seat))
+    }
+
+    fn could_rob(&self, worker: WorkerId, seat: &Seat) -> bool {
+        if !seat.queue.is_empty() {
+            return true;
+        }
+        L::HAS_ATTRIBUTES
+            && Lane::all().any(|lane| {
+                let front = seat.lane(lane).and_then(RunQueue::front);
+                front.is_some_and(|task| !lane.is_confined() || self.may_go(task, seat.id, worker))
+            })
+    }
+
+    /// Whether a task that waits at worker `from` may be run by `to`.
+    pub(crate) fn may_go(&self, task: TaskIndex, from: WorkerId, to: WorkerId) -> bool {
+        self.config.domains.distance(from, to) <= self.reach(self.attributes(task))
     }
 
     #[inline]
     pub(crate) fn has_shared(&self) -> bool {
-        !self.injector.is_empty() || !self.warehouse.is_empty()
+        !self.shared.is_empty()
     }
 
     /// The seats made so far.
@@ -237,7 +352,9 @@ impl<L: Links> Mesh<L> {
         seat.get_or_init(|| {
             let spare = id.index() >= self.config.workers;
             self.seats_end.fetch_max(id.index() + 1, Ordering::Relaxed);
-            Arc::new(Seat::new(if spare { 0 } else { self.config.workers }))
+            let senders = if spare { 0 } else { self.config.workers };
+            let deflection = self.config.deflection.unwrap_or_default();
+            Arc::new(Seat::new(id, senders, deflection.threshold))
         })
     }
 }

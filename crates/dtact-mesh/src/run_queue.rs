@@ -7,7 +7,7 @@
 //!   ... taken  | i | i+1 | ...          ... | t-1 |  free ...
 //!              ^------- published ----------------^
 //!
-//!   chunk (owner only): tasks the owner took from the head at once
+//!   chunk (private.rs): tasks the owner took from the head at once
 //! ```
 //!
 //! `head` and `tail` are 64-bit counts that never wrap; a position's slot is its low bits. Slots
@@ -44,28 +44,46 @@
 //! # Chunks
 //! The owner's CAS is the price of being stolen from. It takes up to [`CHUNK_MAX`] tasks with one
 //! CAS when the ring is long, and at least seven eighths of the ring remain for thieves. Tasks in
-//! the chunk are the owner's alone until [`Owner::pop_chunk`] gives them up.
+//! the chunk are the owner's alone, until it blocks or stands still.
+//!
+//! # Steps
+//! The owner of a long ring has more to do than push: it says how loaded it is, passes tasks on, or
+//! makes room. So that a push costs one comparison all the same, there is one `limit`, at which it
+//! fails; the owner then does what is due, and sets the next limit, a step or less further on.
 
 use core::cell::Cell;
 
 use crossbeam_utils::CachePadded;
 
 use crate::{
+    private::{CHUNK_MAX, Chunk},
     sync::{Arc, AtomicU32, AtomicU64, Ordering},
-    task::{NIL, TaskIndex},
+    task::{NIL, Tagged, TaskIndex},
 };
 
 /// How many tasks a ring holds. The models use a tiny ring so that it is full and wraps soon.
-pub(crate) const CAPACITY: usize = if cfg!(dtact_loom) { 4 } else { 1024 };
+pub(crate) const CAPACITY: usize = if cfg!(dtact_loom) {
+    4
+} else if cfg!(any(dtact_shuttle, miri)) {
+    16
+} else {
+    1024
+};
 const MASK: u64 = CAPACITY as u64 - 1;
 const _: () = assert!(CAPACITY.is_power_of_two());
 
-/// The most that the owner takes at once.
-pub(crate) const CHUNK_MAX: usize = 16;
 /// The owner takes one task in so many of the ring at once.
-const CHUNK_DIVISOR: u64 = if cfg!(dtact_loom) { 2 } else { 8 };
+const CHUNK_DIVISOR: u64 = if CAPACITY < 1024 { 2 } else { 8 };
 /// The most that a thief, or a visit to a shared queue, takes at once.
-pub(crate) const BATCH_MAX: usize = if cfg!(dtact_loom) { 2 } else { 128 };
+pub(crate) const BATCH_MAX: usize = if CAPACITY < 1024 { CAPACITY / 2 } else { 128 };
+/// The most that is passed on at once.
+pub(crate) const PARCEL_MAX: usize = 32;
+/// A load is published in units of so many tasks.
+pub(crate) const STEP: u64 = if CAPACITY < 1024 {
+    1
+} else {
+    CAPACITY as u64 / 16
+};
 
 /// The shared part: what thieves see.
 #[derive(Debug)]
@@ -88,6 +106,14 @@ impl RunQueue {
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.head.load(Ordering::Relaxed) >= self.tail.load(Ordering::Relaxed)
+    }
+
+    /// The task at the head. A hint: it may have been taken, and the slot been used again.
+    pub(crate) fn front(&self) -> Option<TaskIndex> {
+        let head = self.head.load(Ordering::Acquire);
+        // Acquire: the slots before this tail are written.
+        (head < self.tail.load(Ordering::Acquire))
+            .then(|| Tagged::from_slot(self.slot(head).load(Ordering::Relaxed)).task())
     }
 
     /// How many tasks have ever been taken, by anyone, unless nothing is published now. Two relaxed
@@ -118,9 +144,8 @@ pub(crate) struct Owner {
     queue: Arc<RunQueue>,
     /// A lower bound of `head`, so that a push need not touch the line that thieves write.
     head_seen: Cell<u64>,
-    chunk: [Cell<u32>; CHUNK_MAX],
-    chunk_at: Cell<usize>,
-    chunk_end: Cell<usize>,
+    /// How many there may be before a push fails, at most the capacity.
+    limit: Cell<u64>,
 }
 
 impl Owner {
@@ -130,46 +155,57 @@ impl Owner {
         Self {
             queue,
             head_seen: Cell::new(head),
-            chunk: [const { Cell::new(NIL) }; CHUNK_MAX],
-            chunk_at: Cell::new(0),
-            chunk_end: Cell::new(0),
+            limit: Cell::new(CAPACITY as u64),
         }
     }
 
-    /// Whether neither the ring nor the chunk holds anything.
+    /// Makes a push fail that finds so many tasks, or more.
+    pub(crate) fn set_limit(&self, limit: u64) {
+        self.limit.set(limit.min(CAPACITY as u64));
+    }
+
+    /// Whether the ring is empty.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        self.chunk_at.get() == self.chunk_end.get() && self.queue.is_empty()
+        self.queue.is_empty()
     }
 
-    /// Whether thieves would find something.
-    #[inline]
-    pub(crate) fn is_stealable(&self) -> bool {
-        !self.queue.is_empty()
+    /// How many tasks are published, exactly now.
+    pub(crate) fn len(&self) -> u64 {
+        // Acquire: what takers before this `head` copied, they copied before we reuse the slots.
+        self.head_seen.set(self.queue.head.load(Ordering::Acquire));
+        self.tail() - self.head_seen.get()
     }
 
-    /// Whether the chunk holds nothing.
-    #[inline]
-    pub(crate) fn is_chunk_empty(&self) -> bool {
-        self.chunk_at.get() == self.chunk_end.get()
+    /// The task at the head. A hint.
+    pub(crate) fn front(&self) -> Option<TaskIndex> {
+        self.queue.front()
     }
 
     /// How many more the ring takes, at most `wanted` (so that `head` is read only if needed).
     #[inline]
     pub(crate) fn free(&self, wanted: u64) -> u64 {
-        let tail = self.tail();
-        let free = self.head_seen.get() + CAPACITY as u64 - tail;
+        let free = self.head_seen.get() + CAPACITY as u64 - self.tail();
         if free >= wanted {
             return wanted;
         }
-        // Acquire: what takers before this `head` copied, they copied before we reuse the slots.
-        self.head_seen.set(self.queue.head.load(Ordering::Acquire));
-        (self.head_seen.get() + CAPACITY as u64 - tail).min(wanted)
+        (CAPACITY as u64 - self.len()).min(wanted)
     }
 
-    /// Puts a task at the tail; `Err` gives it back if the ring is full.
+    /// Puts a task at the tail; `Err` gives it back if the limit is reached.
     #[inline]
-    pub(crate) fn push(&self, task: TaskIndex) -> Result<(), TaskIndex> {
+    pub(crate) fn push(&self, task: Tagged) -> Result<(), Tagged> {
+        let tail = self.tail();
+        if tail - self.head_seen.get() >= self.limit.get() {
+            return Err(task);
+        }
+        self.queue.slot(tail).store(task.raw(), Ordering::Relaxed);
+        self.publish(tail + 1);
+        Ok(())
+    }
+
+    /// As `push`, whatever the limit; `Err` gives it back if the ring is full.
+    pub(crate) fn push_over_limit(&self, task: Tagged) -> Result<(), Tagged> {
         if self.free(1) == 0 {
             return Err(task);
         }
@@ -179,18 +215,10 @@ impl Owner {
         Ok(())
     }
 
-    /// The owner's own task at the head.
+    /// The task at the head, and how many there were. Others that it takes at once become the
+    /// chunk, which must be empty and the caller's.
     #[inline]
-    pub(crate) fn pop(&self) -> Option<TaskIndex> {
-        let at = self.chunk_at.get();
-        if at != self.chunk_end.get() {
-            self.chunk_at.set(at + 1);
-            return TaskIndex::from_raw(self.chunk[at].get());
-        }
-        self.pop_ring()
-    }
-
-    fn pop_ring(&self) -> Option<TaskIndex> {
+    pub(crate) fn pop(&self, chunk: &Chunk) -> Option<(TaskIndex, u64)> {
         let tail = self.tail();
         loop {
             let head = self.queue.head.load(Ordering::Acquire);
@@ -198,28 +226,41 @@ impl Owner {
                 self.head_seen.set(head);
                 return None;
             }
-            let count = ((tail - head) / CHUNK_DIVISOR).clamp(1, CHUNK_MAX as u64);
+            let length = tail - head;
+            let count = (length / CHUNK_DIVISOR).clamp(1, CHUNK_MAX as u64);
             let first = self.queue.slot(head).load(Ordering::Relaxed);
-            let mut end = 0;
-            for position in head + 1..head + count {
-                self.chunk[end].set(self.queue.slot(position).load(Ordering::Relaxed));
-                end += 1;
+            for offset in 1..count {
+                let copy = self.queue.slot(head + offset).load(Ordering::Relaxed);
+                chunk.put(offset - 1, copy);
             }
             if self.queue.take(head, head + count) {
                 self.head_seen.set(head + count);
-                self.chunk_at.set(0);
-                self.chunk_end.set(end);
-                return TaskIndex::from_raw(first);
+                chunk.set_length(count - 1);
+                return Some((Tagged::from_slot(first).task(), length));
             }
         }
     }
 
-    /// The next task of the chunk, for one who empties it.
-    pub(crate) fn pop_chunk(&self) -> Option<TaskIndex> {
-        if self.is_chunk_empty() {
-            None
-        } else {
-            self.pop()
+    /// The task at the head alone.
+    pub(crate) fn pop_one(&self) -> Option<Tagged> {
+        let mut one = [NIL];
+        (self.take_oldest(&mut one) == 1).then(|| Tagged::from_slot(one[0]))
+    }
+
+    /// Takes the oldest tasks, as many as there are and fit.
+    pub(crate) fn take_oldest(&self, into: &mut [u32]) -> usize {
+        let tail = self.tail();
+        loop {
+            let head = self.queue.head.load(Ordering::Acquire);
+            let count = (tail - head).min(into.len() as u64);
+            for (position, copy) in (head..head + count).zip(into.iter_mut()) {
+                *copy = self.queue.slot(position).load(Ordering::Relaxed);
+            }
+            if count == 0 || self.queue.take(head, head + count) {
+                self.head_seen.set(head + count);
+                #[expect(clippy::cast_possible_truncation, reason = "at most what fits")]
+                return count as usize;
+            }
         }
     }
 
@@ -244,10 +285,16 @@ impl Owner {
         into.len()
     }
 
-    /// Takes half of `victim`, at most [`BATCH_MAX`]: one to run, the others into this ring.
+    /// Takes half of `victim`, at most [`BATCH_MAX`], but only up to the first task that is not
+    /// `allowed`: one to run, the others into this ring.
     ///
-    /// Gives the task and how many more came with it. `None`: the victim's ring is empty.
-    pub(crate) fn steal(&self, victim: &RunQueue) -> Option<(TaskIndex, u64)> {
+    /// Gives the task and how many more came with it. `None`: there is nothing for us.
+    #[inline]
+    pub(crate) fn steal(
+        &self,
+        victim: &RunQueue,
+        allowed: impl Fn(TaskIndex) -> bool,
+    ) -> Option<(TaskIndex, u64)> {
         let tail = self.tail();
         loop {
             let victim_head = victim.head.load(Ordering::Acquire);
@@ -258,18 +305,25 @@ impl Owner {
                 return None;
             }
             let half = length.div_ceil(2).min(BATCH_MAX as u64);
-            let count = 1 + self.free(half - 1);
+            let wanted = 1 + self.free(half - 1);
             let first = victim.slot(victim_head).load(Ordering::Relaxed);
-            for offset in 1..count {
+            if !allowed(Tagged::from_slot(first).task()) {
+                return None;
+            }
+            let mut count = 1;
+            while count < wanted {
+                let copy = victim.slot(victim_head + count).load(Ordering::Relaxed);
+                if !allowed(Tagged::from_slot(copy).task()) {
+                    break;
+                }
                 // Beyond our tail: nobody reads these until they are published below.
-                let copy = victim.slot(victim_head + offset).load(Ordering::Relaxed);
-                self.queue
-                    .slot(tail + offset - 1)
-                    .store(copy, Ordering::Relaxed);
+                let slot = self.queue.slot(tail + count - 1);
+                slot.store(copy, Ordering::Relaxed);
+                count += 1;
             }
             if victim.take(victim_head, victim_head + count) {
                 self.publish(tail + count - 1);
-                return TaskIndex::from_raw(first).map(|task| (task, count - 1));
+                return Some((Tagged::from_slot(first).task(), count - 1));
             }
         }
     }

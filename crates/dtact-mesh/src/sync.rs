@@ -1,19 +1,17 @@
 //! Owns the choice of atomics, locks and thread calls: the only file that names them.
 //!
-//! Ordinarily these are `core`'s and `std`'s. Under `cfg(dtact_loom)` they are the model
-//! checker's, so that the models in this crate run the very code that ships.
+//! Ordinarily these are `core`'s and `std`'s. Under `cfg(dtact_loom)` and `cfg(dtact_shuttle)` they
+//! are the model checker's, so that the models in this crate run the very code that ships.
 
-#[cfg(not(dtact_loom))]
-pub use core::sync::atomic::AtomicU32;
-#[cfg(not(dtact_loom))]
-pub(crate) use core::{
-    hint::spin_loop,
-    sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence},
-};
 #[cfg(dtact_loom)]
-pub use loom::sync::atomic::AtomicU32;
-#[cfg(dtact_loom)]
-pub(crate) use loom::{
+use loom as base;
+#[cfg(dtact_shuttle)]
+use shuttle as base;
+#[cfg(not(any(dtact_loom, dtact_shuttle)))]
+use std as base;
+
+pub use base::sync::atomic::AtomicU32;
+pub(crate) use base::{
     hint::spin_loop,
     sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence},
 };
@@ -22,22 +20,25 @@ pub(crate) use loom::{
 pub(crate) use std::sync::{Arc, OnceLock};
 
 /// Lets the thread run that is between two steps which this one waits for.
-#[cfg(not(dtact_loom))]
-pub(crate) use std::thread::yield_now;
+pub(crate) use base::thread::yield_now;
 
-#[cfg(dtact_loom)]
-pub(crate) use loom::thread::yield_now;
-
-/// Counters for people: no protocol depends on them, and loom would only be slowed down.
-pub(crate) mod counter {
-    pub(crate) use core::sync::atomic::{AtomicU64, Ordering};
+/// How many threads the machine runs at a time, 1 if it does not say; the models must not ask.
+pub(crate) fn machine_threads() -> usize {
+    if cfg!(any(dtact_loom, dtact_shuttle)) {
+        return 1;
+    }
+    std::thread::available_parallelism().map_or(1, core::num::NonZero::get)
 }
 
-#[cfg(dtact_loom)]
-use loom::sync as imp;
-#[cfg(not(dtact_loom))]
-use std::sync as imp;
+/// Counters for people: no protocol depends on them, and loom would only be slowed down. And the
+/// compiler's fence, which costs nothing and is nothing where models run.
+pub(crate) mod counter {
+    pub(crate) use core::sync::atomic::{
+        AtomicU32, AtomicU64, AtomicUsize, Ordering, compiler_fence,
+    };
+}
 
+use base::sync as imp;
 pub(crate) use imp::MutexGuard;
 
 /// A mutex whose holder cannot panic half-way: poison says nothing here and is passed over.
@@ -57,11 +58,11 @@ impl<T> Mutex<T> {
 }
 
 /// A condition variable for [`Mutex`].
-#[cfg(any(not(target_os = "linux"), miri, dtact_loom))]
+#[cfg(any(not(target_os = "linux"), miri, dtact_loom, dtact_shuttle))]
 #[derive(Debug)]
 pub(crate) struct Condvar(imp::Condvar);
 
-#[cfg(any(not(target_os = "linux"), miri, dtact_loom))]
+#[cfg(any(not(target_os = "linux"), miri, dtact_loom, dtact_shuttle))]
 impl Condvar {
     pub(crate) fn new() -> Self {
         Self(imp::Condvar::new())
@@ -77,7 +78,7 @@ impl Condvar {
             .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    #[cfg(not(dtact_loom))]
+    #[cfg(not(any(dtact_loom, dtact_shuttle)))]
     pub(crate) fn wait_timeout<'a, T>(
         &self,
         guard: MutexGuard<'a, T>,

@@ -1,5 +1,5 @@
 //! Workers that block: somebody takes their place and their tasks, and goes when they come back.
-#![cfg(not(dtact_loom))]
+#![cfg(not(any(dtact_loom, dtact_shuttle)))]
 
 mod support;
 

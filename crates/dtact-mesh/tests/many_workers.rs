@@ -1,5 +1,5 @@
 //! Workers on threads of their own: each task runs exactly once, on a worker that may run it.
-#![cfg(not(dtact_loom))]
+#![cfg(not(any(dtact_loom, dtact_shuttle)))]
 
 mod support;
 

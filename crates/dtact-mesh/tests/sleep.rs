@@ -1,5 +1,5 @@
 //! Sleep: who sleeps takes nothing, who should wake does, and a closed mesh wakes all.
-#![cfg(not(dtact_loom))]
+#![cfg(not(any(dtact_loom, dtact_shuttle)))]
 
 mod support;
 

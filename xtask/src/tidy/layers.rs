@@ -26,7 +26,10 @@ const LAYERS: [(&str, &[&str]); 9] = [
     ),
     ("dtact", &["dtact-bridge", "dtact-macros"]),
     ("dtact-ffi", &["dtact"]),
-    ("benches", &["dtact", "dtact-arena", "dtact-switch"]),
+    (
+        "benches",
+        &["dtact", "dtact-arena", "dtact-mesh", "dtact-switch"],
+    ),
     ("xtask", &[]),
 ];
 

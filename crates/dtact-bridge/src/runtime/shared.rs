@@ -112,10 +112,7 @@ pub(crate) fn start(
         .stack_bytes(stack_bytes)
         .capacity(builder.stacks)
         .build()?;
-    let config = Config {
-        workers,
-        workers_max: threads_max,
-    };
+    let config = Config::new(workers, threads_max);
     let mesh = Mesh::new(config, CellLinks(Arc::clone(&cells)))?;
     if (builder.stacks as usize) < 2 * workers {
         return Err(BuildError::TooFewStacks {

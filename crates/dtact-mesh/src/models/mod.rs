@@ -4,8 +4,10 @@
 //! `RUSTFLAGS="--cfg dtact_loom" cargo test -p dtact-mesh --lib --release`
 
 mod blocking;
+mod guard;
 mod mail;
 mod ring;
+mod shared;
 mod sleep;
 
 use std::sync::Arc;
@@ -35,10 +37,7 @@ fn mesh(
     workers_max: u16,
     mistake: Planted,
 ) -> (Arc<Mesh<ArrayLinks>>, Vec<Worker<ArrayLinks>>) {
-    let config = Config {
-        workers: workers.into(),
-        workers_max: workers_max.into(),
-    };
+    let config = Config::new(workers.into(), workers_max.into());
     let mut mesh = Mesh::build(config, ArrayLinks::new(8)).expect("the model's size is right");
     mesh.event_count.plant(mistake);
     let mesh = Arc::new(mesh);

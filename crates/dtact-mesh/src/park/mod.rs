@@ -31,11 +31,12 @@ const SEARCHING_MASK: u32 = 0xFFFF;
 /// One parked worker in the word's high half.
 const PARKED: u32 = 0x1_0000;
 
-/// Mistakes that the models must find: what they leave out of the protocol.
-#[cfg(all(test, dtact_loom))]
+/// Mistakes that the models and the stress must find: what they leave out of the protocol.
+#[cfg(test)]
 #[derive(Copy, Clone, Eq, PartialEq, Debug)]
 pub(crate) enum Planted {
     Nothing,
+    #[cfg(dtact_loom)]
     NoFence,
     NoRecheck,
 }
@@ -46,7 +47,7 @@ pub(crate) struct EventCount {
     word: CachePadded<AtomicU32>,
     /// One bit for each worker that sleeps, or is about to, and may be claimed.
     listed: Box<[AtomicU64]>,
-    #[cfg(all(test, dtact_loom))]
+    #[cfg(test)]
     planted: Planted,
 }
 
@@ -67,24 +68,21 @@ impl EventCount {
             listed: (0..workers_max.div_ceil(64))
                 .map(|_| AtomicU64::new(0))
                 .collect(),
-            #[cfg(all(test, dtact_loom))]
+            #[cfg(test)]
             planted: Planted::Nothing,
         }
     }
 
-    #[cfg(all(test, dtact_loom))]
+    #[cfg(test)]
     pub(crate) fn plant(&mut self, mistake: Planted) {
         self.planted = mistake;
     }
 
     /// Whether a sleeper looks again once it is listed: always, but for the planted mistake.
     #[inline]
-    #[cfg_attr(
-        not(all(test, dtact_loom)),
-        expect(clippy::unused_self, reason = "models use it")
-    )]
+    #[cfg_attr(not(test), expect(clippy::unused_self, reason = "models use it"))]
     pub(crate) fn rechecks(&self) -> bool {
-        #[cfg(all(test, dtact_loom))]
+        #[cfg(test)]
         if self.planted == Planted::NoRecheck {
             return false;
         }
@@ -163,6 +161,12 @@ impl EventCount {
 
     /// *list*: `worker` may be claimed from here on. It must look at all sources afterwards.
     pub(crate) fn list(&self, worker: WorkerId) {
+        #[cfg(all(test, not(any(dtact_loom, dtact_shuttle))))]
+        if self.planted == Planted::NoRecheck {
+            // As if it were preempted between its last search and this: so that the stress need
+            // not wait for that to happen.
+            yield_now();
+        }
         let (bits, mask) = self.bit(worker);
         bits.fetch_or(mask, Ordering::AcqRel);
         self.word.fetch_add(PARKED, Ordering::AcqRel);

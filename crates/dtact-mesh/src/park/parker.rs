@@ -13,9 +13,9 @@
 //! On Linux the state is a futex word. Elsewhere, under the model checker and in the Miri
 //! interpreter it is a mutex and a condition variable with the same meaning.
 
-#[cfg(not(all(target_os = "linux", not(miri), not(dtact_loom))))]
+#[cfg(not(all(target_os = "linux", not(any(miri, dtact_loom, dtact_shuttle)))))]
 use self::condvar as imp;
-#[cfg(all(target_os = "linux", not(miri), not(dtact_loom)))]
+#[cfg(all(target_os = "linux", not(any(miri, dtact_loom, dtact_shuttle))))]
 use self::futex as imp;
 
 use core::time::Duration;
@@ -80,7 +80,7 @@ impl Default for Parker {
     }
 }
 
-#[cfg(all(target_os = "linux", not(miri), not(dtact_loom)))]
+#[cfg(all(target_os = "linux", not(any(miri, dtact_loom, dtact_shuttle))))]
 mod futex {
     //! The token as a futex word.
 
@@ -161,7 +161,7 @@ mod futex {
     }
 }
 
-#[cfg(not(all(target_os = "linux", not(miri), not(dtact_loom))))]
+#[cfg(not(all(target_os = "linux", not(any(miri, dtact_loom, dtact_shuttle)))))]
 mod condvar {
     //! The token as a flag under a mutex.
 
@@ -191,7 +191,7 @@ mod condvar {
             *left = false;
         }
 
-        #[cfg(not(dtact_loom))]
+        #[cfg(not(any(dtact_loom, dtact_shuttle)))]
         pub(super) fn wait_until(&self, deadline: Instant) -> bool {
             let mut left = self.left.lock();
             while !*left {
@@ -206,7 +206,7 @@ mod condvar {
         }
 
         /// The model has no clock: every timeout is over at once.
-        #[cfg(dtact_loom)]
+        #[cfg(any(dtact_loom, dtact_shuttle))]
         pub(super) fn wait_until(&self, _deadline: Instant) -> bool {
             core::mem::replace(&mut *self.left.lock(), false)
         }

@@ -3,8 +3,10 @@
 
 use super::Worker;
 use crate::{
+    attributes::Priority,
+    config::Mode,
     roster::Substitute,
-    task::{Links, TaskIndex, WorkerId, set_next},
+    task::{Links, Tagged, WorkerId},
 };
 
 /// Who runs in place of a worker that blocks: what [`Worker::begin_blocking`] found.
@@ -53,11 +55,14 @@ impl<L: Links> Worker<L> {
             )
         };
         self.dormant.set(false);
-        self.publish_private();
+        let running = self.seat.counts.running().map(|(task, _)| task);
+        self.blocked_in.set(running);
+        self.seat.counts.set_running(None);
+        self.leave_seat();
         if self.searching.get() {
             self.stop_searching();
         }
-        if self.queue.is_stealable() {
+        if !self.queue.is_empty() {
             self.mesh.announce();
         }
         match substitute {
@@ -85,6 +90,8 @@ impl<L: Links> Worker<L> {
             "worker {} does not block; begin that before it ends",
             self.id
         );
+        self.return_to_seat();
+        self.seat.counts.set_running(self.blocked_in.take());
     }
 
     /// Whether more workers run than should. One relaxed load: meant for every dispatch.
@@ -116,6 +123,9 @@ impl<L: Links> Worker<L> {
             };
         }
         self.dormant.set(true);
+        self.seat.set_accepts(false);
+        self.mesh.event_count.fence();
+        self.collect_mail();
         self.give_away();
         self.seat.set_asleep(true);
         // Mail and the end of the mesh: either we see them below, or their sender sees us asleep.
@@ -128,12 +138,16 @@ impl<L: Links> Worker<L> {
                 self.dormant.set(false);
                 break Dormant::Activated;
             }
-            if !self.pinned.is_empty() || self.seat.has_mail() {
+            if !self.has_nothing() || self.seat.has_mail() {
                 break Dormant::Pinned;
             }
             self.seat.parker.park();
+            // A token may have cleared it.
+            self.seat.set_asleep(true);
+            self.mesh.event_count.fence();
         };
         self.seat.set_asleep(false);
+        self.seat.set_accepts(why != Dormant::Pinned);
         why
     }
 
@@ -143,35 +157,49 @@ impl<L: Links> Worker<L> {
         Dormant::Closed
     }
 
-    /// What only this worker sees, the chunk and the slot, goes into its ring.
-    pub(super) fn publish_private(&self) {
-        while let Some(task) = self.queue.pop_chunk() {
+    /// What only this worker sees becomes visible to thieves, and what comes from now on goes to
+    /// others. Where nothing moves, it stays.
+    pub(super) fn leave_seat(&self) {
+        self.seat.set_accepts(false);
+        // Whoever sends looks at that after it has sent, past a fence: one of us sees the other.
+        self.mesh.event_count.fence();
+        if self.mesh.config().mode != Mode::Pinned {
+            self.collect_mail();
+            self.publish_private();
+            self.give_away_special();
+            if !self.mesh.steals() {
+                self.give_away();
+            }
+        }
+        self.seat.private.guard.open();
+    }
+
+    fn return_to_seat(&self) {
+        self.seat.private.guard.close();
+        self.seat.set_accepts(true);
+    }
+
+    /// The chunk and the slot go into the ring.
+    fn publish_private(&self) {
+        while let Some(task) = self.seat.private.pop_chunk() {
             self.enqueue(task);
         }
-        if let Some(task) = self.slot.take() {
-            self.enqueue(task);
+        if let Some(task) = self.seat.private.take_slot() {
+            self.arrive(Tagged::new(task));
         }
     }
 
-    /// All unpinned tasks go to the warehouse, oldest first, as one chain.
+    /// All tasks that may move go to the warehouse, oldest first.
     fn give_away(&self) {
-        let mesh = &*self.mesh;
-        let mut ends: Option<(TaskIndex, TaskIndex)> = None;
-        let mut count = 0;
-        while let Some(task) = self.queue.pop().or_else(|| self.slot.take()) {
-            set_next(&mesh.links, task, None);
-            ends = Some(match ends {
-                None => (task, task),
-                Some((first, last)) => {
-                    set_next(&mesh.links, last, Some(task));
-                    (first, task)
-                }
-            });
-            count += 1;
+        if self.mesh.config().mode == Mode::Pinned {
+            return;
         }
-        if let Some((first, last)) = ends {
-            mesh.warehouse.push_chain(&mesh.links, first, last, count);
-            mesh.announce();
-        }
+        self.give_away_special();
+        let chunk = core::iter::from_fn(|| self.seat.private.pop_chunk().map(Tagged::task));
+        let ring = core::iter::from_fn(|| self.queue.pop_one().map(Tagged::task));
+        let slot = core::iter::from_fn(|| self.seat.private.take_slot());
+        self.store(Priority::Normal, chunk.chain(ring).chain(slot));
+        self.publish_load(0);
+        self.mesh.announce();
     }
 }

@@ -3,35 +3,48 @@
 //! ```text
 //!   push_woken --> [ slot ] --displaced--> tail of the ring
 //!   push, push_yielded -----------------> [ ring ] <== half of it, thieves
-//!                                            | full: half of it
-//!   inject --> [ injector ]             [ warehouse ]
+//!                                          |    | above the threshold: to a less loaded worker
+//!                                          |    +-----> its mailbox
+//!                                          | full: half of it
+//!   inject --> [ injector ]           [ warehouse ]
 //!   push_pinned, mail ------------------> [ pinned ]      (nobody else takes these)
 //!
 //!   next: slot, then pinned and ring by turns, then injector and warehouse, then theft
 //! ```
+//!
+//! Tasks that ask for something are in rings of their own (`classes.rs`); while there are none, a
+//! worker notices that by one comparison.
 //!
 //! # Who starves
 //! Nobody: the slot gives at most [`SLOT_RUN_MAX`] tasks in a row, pinned tasks and the ring take
 //! turns, and each [`SHARED_EVERY`]th call looks at the shared queues first.
 
 mod blocking;
+mod classes;
+mod deflect;
 mod search;
 mod sleep;
 
+use classes::Classes;
 use search::Watched;
 
 pub use blocking::{Dormant, Replacement};
-pub use sleep::Parked;
+pub use sleep::{Listed, Parked};
 
 use core::{cell::Cell, fmt};
 
 use crate::{
+    attributes::{Kind, Priority},
+    config::Mode,
+    domains::Peers,
+    lane::Lane,
     mesh::Mesh,
     pinned::Pinned,
-    run_queue::{BATCH_MAX, CAPACITY, Owner},
+    run_queue::{BATCH_MAX, CAPACITY, Owner, STEP},
     seat::Seat,
+    shared::Origin,
     sync::Arc,
-    task::{Links, TaskIndex, WorkerId, set_next},
+    task::{Links, Tagged, TaskIndex, WorkerId, next_of, set_next},
 };
 
 /// How many tasks in a row may come from the slot.
@@ -47,7 +60,7 @@ const STALLED_EVERY: u32 = 8;
 /// ```
 /// use dtact_mesh::{ArrayLinks, Config, Mesh, Parked, TaskIndex, WorkerId};
 ///
-/// let mesh = Mesh::new(Config { workers: 1, workers_max: 1 }, ArrayLinks::new(8))?;
+/// let mesh = Mesh::new(Config::new(1, 1), ArrayLinks::new(8))?;
 /// let worker = mesh.worker(WorkerId::from_raw(0)).expect("nobody has claimed it");
 /// let task = |raw| TaskIndex::from_raw(raw).expect("small numbers are indices");
 /// worker.push(task(1));
@@ -62,49 +75,73 @@ pub struct Worker<L: Links> {
     mesh: Arc<Mesh<L>>,
     seat: Arc<Seat>,
     id: WorkerId,
-    /// Whether no other worker can ever be there to take what this one pushes.
+    /// Whether no other worker ever takes what this one pushes.
     alone: bool,
+    has_slot: bool,
     queue: Owner,
     pinned: Pinned,
-    slot: Cell<Option<TaskIndex>>,
+    /// What waits elsewhere than in slot, ring and `pinned`.
+    classes: Classes,
     slot_run: Cell<u32>,
     until_shared: Cell<u32>,
     until_stalled: Cell<u32>,
+    /// The load that others were told.
+    steps: Cell<u64>,
     watched: Cell<Watched>,
-    /// Whose turn it is, pinned tasks' or the ring's; and which shared queue's.
+    /// Whose turn it is, pinned tasks' or the ring's; and of each priority, which shared queue's.
     pinned_first: Cell<bool>,
-    warehouse_first: Cell<bool>,
+    shared_turns: [Cell<usize>; 4],
     /// Whether the event count counts this worker as searching.
     searching: Cell<bool>,
+    /// Whether it sleeps with a timeout, to look at the others.
+    sentinel: Cell<bool>,
     /// Whether it went dormant and has not heard otherwise.
     dormant: Cell<bool>,
+    /// What it ran when it blocked.
+    blocked_in: Cell<Option<TaskIndex>>,
     random: Cell<u32>,
     /// How many rounds it searches before it gives up.
     patience: Cell<u32>,
+    /// Of what kind the last task was.
+    kind: Cell<Kind>,
+    peers: Peers,
 }
 
 impl<L: Links> Worker<L> {
     pub(crate) fn new(mesh: Arc<Mesh<L>>, id: WorkerId, seat: Arc<Seat>) -> Self {
-        Self {
-            alone: mesh.config().workers_max == 1,
+        let config = mesh.config();
+        // Different numbers send thieves to different victims; 0 would stay 0.
+        let random = (u32::from(id.raw()) ^ config.seed.rotate_left(16)).wrapping_mul(0x9E37_79B9);
+        let worker = Self {
+            alone: config.workers_max == 1 || !mesh.steals(),
+            has_slot: config.mode != Mode::Global,
             queue: Owner::new(Arc::clone(&seat.queue)),
             pinned: Pinned::default(),
-            slot: Cell::new(None),
+            classes: Classes::default(),
             slot_run: Cell::new(0),
             until_shared: Cell::new(SHARED_EVERY),
             until_stalled: Cell::new(STALLED_EVERY),
+            steps: Cell::new(0),
             watched: Cell::new(Watched::NOBODY),
             pinned_first: Cell::new(false),
-            warehouse_first: Cell::new(false),
+            shared_turns: Default::default(),
             searching: Cell::new(false),
+            sentinel: Cell::new(false),
             dormant: Cell::new(false),
-            // Any odd number is a good seed; different ones send thieves to different victims.
-            random: Cell::new(u32::from(id.raw()).wrapping_mul(0x9E37_79B8) | 1),
+            blocked_in: Cell::new(None),
+            random: Cell::new(random | 1),
             patience: Cell::new(1),
+            kind: Cell::new(Kind::Compute),
+            peers: Peers::of(id, &config.domains, config.workers_max),
             mesh,
             seat,
             id,
-        }
+        };
+        worker.seat.private.guard.close();
+        worker.seat.set_accepts(true);
+        worker.find_classes();
+        worker.set_limit(worker.queue.len());
+        worker
     }
 
     /// Which worker this is.
@@ -125,7 +162,10 @@ impl<L: Links> Worker<L> {
     /// worker, none while one searches.
     #[inline]
     pub fn push(&self, task: TaskIndex) {
-        self.enqueue(task);
+        if L::HAS_ATTRIBUTES && self.push_special(task) {
+            return;
+        }
+        self.enqueue(Tagged::new(task));
         if !self.alone {
             self.mesh.announce();
         }
@@ -135,16 +175,23 @@ impl<L: Links> Worker<L> {
     /// [`next`](Self::next) does, if it leaves tasks behind.
     #[inline]
     pub fn push_yielded(&self, task: TaskIndex) {
-        self.enqueue(task);
+        if L::HAS_ATTRIBUTES && self.push_special(task) {
+            return;
+        }
+        self.enqueue(Tagged::new(task));
     }
 
     /// Makes a task that this worker has just woken the next to run. What was next before goes
-    /// behind the worker's others, as by [`push`](Self::push).
+    /// behind the worker's others, as by [`push`](Self::push). A task that is more or less urgent
+    /// than most, or belongs elsewhere, is pushed itself.
     ///
     /// After 3 such tasks in a row, another has to wait its turn.
     #[inline]
     pub fn push_woken(&self, task: TaskIndex) {
-        if let Some(displaced) = self.slot.replace(Some(task)) {
+        if !self.has_slot || L::HAS_ATTRIBUTES && !self.fits_slot(task) {
+            return self.push(task);
+        }
+        if let Some(displaced) = self.seat.private.replace_slot(task) {
             self.push(displaced);
         }
     }
@@ -152,6 +199,9 @@ impl<L: Links> Worker<L> {
     /// Queues a task that only this worker may run, behind its others of this kind.
     #[inline]
     pub fn push_pinned(&self, task: TaskIndex) {
+        if L::HAS_ATTRIBUTES && self.push_pinned_special(task) {
+            return;
+        }
         self.pinned.push(&self.mesh.links, task);
     }
 
@@ -181,8 +231,13 @@ impl<L: Links> Worker<L> {
     /// As [`next`](Self::next), but only tasks that no other worker may run.
     #[must_use]
     pub fn next_pinned(&self) -> Option<TaskIndex> {
+        if self.mesh.config().mode == Mode::Pinned {
+            let found = self.next_local();
+            return self.finish(found);
+        }
         self.collect_mail();
         let found = self.pinned.pop(&self.mesh.links);
+        let found = found.or_else(|| self.pop_pinned_special());
         self.finish(found)
     }
 
@@ -193,18 +248,30 @@ impl<L: Links> Worker<L> {
     /// by [`next`](Self::next) now and then, which looks there.
     #[must_use]
     pub fn is_lone(&self) -> bool {
-        self.slot.get().is_none()
+        self.has_nothing() && !self.seat.has_mail() && !self.mesh.has_shared()
+    }
+
+    /// Whether slot, chunk, rings and pinned tasks are empty.
+    #[inline]
+    fn has_nothing(&self) -> bool {
+        self.seat.private.is_slot_empty()
+            && self.seat.private.chunk().is_empty()
             && self.queue.is_empty()
             && self.pinned.is_empty()
-            && !self.seat.has_mail()
-            && !self.mesh.has_shared()
+            && self.classes.is_empty()
     }
 
     /// Counts what was found, and ends a search that it was found in.
     #[inline]
     fn finish(&self, found: Option<TaskIndex>) -> Option<TaskIndex> {
-        if found.is_some() {
-            self.seat.counts.count_taken();
+        match found {
+            Some(task) => {
+                self.seat.counts.begin(task);
+                if L::HAS_ATTRIBUTES {
+                    self.kind.set(self.mesh.links.attributes(task).kind());
+                }
+            }
+            None => self.seat.counts.set_running(None),
         }
         if self.searching.get() {
             self.stop_searching();
@@ -215,22 +282,20 @@ impl<L: Links> Worker<L> {
     /// Slot, pinned tasks and mail, ring; with a look at the shared queues now and then.
     #[inline]
     fn next_local(&self) -> Option<TaskIndex> {
+        if L::HAS_ATTRIBUTES && !self.classes.is_empty() {
+            return self.next_by_priority();
+        }
         if let Some(task) = self.take_slot() {
             return Some(task);
         }
         self.slot_run.set(0);
-        let countdown = self.until_shared.get() - 1;
-        self.until_shared.set(countdown);
-        if countdown == 0 {
-            self.until_shared.set(SHARED_EVERY);
-            if let Some(task) = self.take_shared() {
-                return Some(task);
-            }
-            if let Some(task) = self.look_for_stalled() {
-                return Some(task);
-            }
+        if let Some(task) = self.look_around() {
+            return Some(task);
         }
         self.collect_mail();
+        if L::HAS_ATTRIBUTES && !self.classes.is_empty() {
+            return self.next_by_priority();
+        }
         if self.pinned.is_empty() {
             return self.take_ring();
         }
@@ -238,6 +303,18 @@ impl<L: Links> Worker<L> {
         self.pinned_first.set(!pinned_first);
         let ring = if pinned_first { None } else { self.take_ring() };
         ring.or_else(|| self.pinned.pop(&self.mesh.links))
+    }
+
+    /// Each [`SHARED_EVERY`]th call: the shared queues, and what others do not get to.
+    #[inline]
+    fn look_around(&self) -> Option<TaskIndex> {
+        let countdown = self.until_shared.get() - 1;
+        self.until_shared.set(countdown);
+        if countdown > 0 {
+            return None;
+        }
+        self.until_shared.set(SHARED_EVERY);
+        self.take_shared().or_else(|| self.look_for_stalled())
     }
 
     #[inline]
@@ -257,20 +334,37 @@ impl<L: Links> Worker<L> {
 
     #[inline]
     fn take_slot(&self) -> Option<TaskIndex> {
-        let task = self.slot.take()?;
+        let task = self.seat.private.take_slot()?;
         let run = self.slot_run.get() + 1;
         self.slot_run.set(run);
         if run <= SLOT_RUN_MAX {
             return Some(task);
         }
-        self.enqueue(task);
+        self.push_yielded(task);
         None
     }
 
     #[inline]
     fn collect_mail(&self) {
         if self.seat.has_mail() {
-            self.seat.collect(&self.mesh.links, &self.pinned);
+            self.collect();
+        }
+    }
+
+    #[cold]
+    fn collect(&self) {
+        self.seat.collect(
+            &self.mesh.links,
+            |task| self.push_pinned(task),
+            |task| self.arrive(task),
+        );
+    }
+
+    /// A task that may move on has come to this worker: into the ring that it belongs to.
+    fn arrive(&self, task: Tagged) {
+        match self.lane_of(task.task()) {
+            Lane::NORMAL => self.enqueue(task),
+            lane => self.enqueue_special(lane, task),
         }
     }
 
@@ -278,9 +372,25 @@ impl<L: Links> Worker<L> {
     /// have it: this announces what was pushed without an announcement, or slipped past one.
     #[inline]
     fn take_ring(&self) -> Option<TaskIndex> {
-        let task = self.queue.pop()?;
-        if self.queue.is_stealable() {
+        let private = &self.seat.private;
+        let inside = private.guard.enter();
+        let task = match private.chunk().pull() {
+            Some(task) => task.task(),
+            None => self.take_and_refill()?,
+        };
+        drop(inside);
+        if !self.queue.is_empty() && !self.alone {
             self.mesh.wake_one();
+        }
+        Some(task)
+    }
+
+    /// From the ring itself, and a chunk with it. Apart, so that taking from the chunk is short.
+    #[inline(never)]
+    fn take_and_refill(&self) -> Option<TaskIndex> {
+        let (task, length) = self.queue.pop(self.seat.private.chunk())?;
+        if length / STEP < self.steps.get() {
+            self.publish_load(length);
         }
         Some(task)
     }
@@ -298,61 +408,86 @@ impl<L: Links> Worker<L> {
     #[cold]
     fn take_share(&self) -> Option<TaskIndex> {
         let mesh = &*self.mesh;
-        let warehouse_first = self.warehouse_first.get();
-        self.warehouse_first.set(!warehouse_first);
-        let queues = if warehouse_first {
-            [&mesh.warehouse, &mesh.injector]
-        } else {
-            [&mesh.injector, &mesh.warehouse]
+        let workers = mesh.config().workers;
+        let share = |length: usize| match mesh.config().mode {
+            Mode::Global => 1,
+            Mode::P2PMesh | Mode::Pinned => (length / workers + 1).min(BATCH_MAX),
         };
-        for queue in queues {
-            let share = (queue.len() / mesh.config().workers + 1).min(BATCH_MAX);
-            #[expect(
-                clippy::cast_possible_truncation,
-                reason = "at most the share, a usize"
-            )]
-            let share = 1 + self.queue.free(share as u64 - 1) as usize;
-            let taken = queue.take(&mesh.links, share, |task| self.enqueue(task));
-            if taken.is_some() {
-                // They were seen in the shared queue, and now only here: say so again.
-                if self.queue.is_stealable() {
-                    mesh.announce();
-                }
-                return taken;
+        let mut mask = mesh.shared.priorities();
+        while mask != 0 {
+            let priority = self.classes.shared_turns.pick(mask);
+            mask &= !(1 << priority);
+            let turn = self.shared_turns[priority].get();
+            self.shared_turns[priority].set(turn.wrapping_add(1));
+            let taken = mesh.shared.take(&mesh.links, priority, turn, share);
+            if let Some((first, count, origin)) = taken {
+                self.spread(first, count, origin);
+                return Some(first);
             }
         }
         None
     }
 
-    /// Into the ring, which makes room if it is full.
-    #[inline]
-    fn enqueue(&self, task: TaskIndex) {
-        if let Err(task) = self.queue.push(task) {
-            self.overflow(task);
+    /// Queues here what came after `first` out of a shared queue.
+    fn spread(&self, first: TaskIndex, count: usize, origin: Origin) {
+        // A link is read before its task is queued: from then on it is somebody else's.
+        let mut next = next_of(&self.mesh.links, first);
+        for _ in 1..count {
+            let Some(task) = next else { break };
+            next = next_of(&self.mesh.links, task);
+            self.arrive(match origin {
+                Origin::Injector => Tagged::new(task),
+                Origin::Warehouse => Tagged::settled(task),
+            });
+        }
+        // They were seen in the shared queue, and now only here: say so again.
+        if count > 1 && !self.alone {
+            self.mesh.announce();
         }
     }
 
-    /// The ring is full: the older half of it and then `task` go to the warehouse as one chain.
+    /// Into the ring, which may have more to do than that.
+    #[inline]
+    fn enqueue(&self, task: Tagged) {
+        if let Err(task) = self.queue.push(task) {
+            self.enqueue_at_limit(task);
+        }
+    }
+
+    /// The ring is full: the older half of it and then `task` go to the warehouse as one chain, or
+    /// where no task may move, to the pinned ones.
     #[cold]
-    fn overflow(&self, task: TaskIndex) {
-        let links = &self.mesh.links;
+    fn overflow(&self, task: Tagged) {
         let mut older = [0; CAPACITY / 2];
         let count = self.queue.take_half(&mut older);
-        set_next(links, task, None);
-        let mut first = task;
-        for task in older[..count]
-            .iter()
-            .rev()
-            .copied()
-            .filter_map(TaskIndex::from_raw)
-        {
-            set_next(links, task, Some(first));
-            first = task;
-        }
         // A thief may have been faster than we. Then the task goes alone, which is rare and right.
-        self.mesh
-            .warehouse
-            .push_chain(links, first, task, count + 1);
+        let older = older[..count].iter().map(|&raw| Tagged::from_slot(raw));
+        let all = older.chain([task]).map(Tagged::task);
+        if self.mesh.config().mode == Mode::Pinned {
+            all.for_each(|task| self.push_pinned(task));
+        } else {
+            self.store(Priority::Normal, all);
+        }
+    }
+
+    /// Into the warehouse, as one chain.
+    fn store(&self, priority: Priority, tasks: impl Iterator<Item = TaskIndex>) {
+        let links = &self.mesh.links;
+        let mut chain: Option<(TaskIndex, TaskIndex, usize)> = None;
+        for task in tasks {
+            set_next(links, task, None);
+            chain = Some(match chain {
+                None => (task, task, 1),
+                Some((first, last, count)) => {
+                    set_next(links, last, Some(task));
+                    (first, task, count + 1)
+                }
+            });
+        }
+        if let Some(chain) = chain {
+            self.seat.counts.count_stored(chain.2 as u64);
+            self.mesh.shared.store(links, priority, chain);
+        }
     }
 }
 
@@ -360,8 +495,9 @@ impl<L: Links> Drop for Worker<L> {
     /// Leaves the tasks where others find them: those of the ring, chunk and slot in the ring, the
     /// pinned ones in the inbox, for whoever claims the worker next.
     fn drop(&mut self) {
-        self.publish_private();
+        self.leave_seat();
         self.seat.put_back(&self.mesh.links, &self.pinned);
+        self.put_back_special();
         self.mesh.roster.release(self.id);
         if self.searching.get() {
             self.stop_searching();

@@ -1,4 +1,4 @@
-//! Owns what a worker does when it has nothing of its own: shared queues, then theft.
+//! Owns what a worker does when it has nothing of its own: shared queues, then theft, then raids.
 //!
 //! At most half of the running workers search at a time; the others have nothing to add but
 //! traffic. Producers wake nobody while somebody searches, so whoever stops as the last one looks
@@ -6,13 +6,23 @@
 
 use super::Worker;
 use crate::{
+    attributes::Kind,
+    config::Mode,
+    domains::Distance,
+    lane::Lane,
+    seat::Seat,
     sync::spin_loop,
-    task::{Links, TaskIndex},
+    task::{Links, Tagged, TaskIndex},
+    watch,
 };
 
 /// The most rounds of one search. Round r is preceded by 2^r pauses of some 10 to 50 ns: all
 /// together stay below a few microseconds, the price of the sleep and wake-up that they may save.
-const PATIENCE_MAX: u32 = if cfg!(dtact_loom) { 1 } else { 6 };
+const PATIENCE_MAX: u32 = if cfg!(any(dtact_loom, dtact_shuttle)) {
+    1
+} else {
+    6
+};
 
 /// The worker that this one has an eye on, and how much had been taken from its ring; `None` if the
 /// ring was empty.
@@ -32,6 +42,7 @@ impl Watched {
 impl<L: Links> Worker<L> {
     #[cold]
     pub(super) fn next_elsewhere(&self) -> Option<TaskIndex> {
+        self.seat.counts.set_running(None);
         if let Some(task) = self.take_shared() {
             return Some(task);
         }
@@ -39,7 +50,7 @@ impl<L: Links> Worker<L> {
             return None;
         }
         let patience = self.patience.get();
-        for round in 0..patience {
+        for round in 0..self.rounds(patience) {
             if round > 0 {
                 for _ in 0..1_u32 << round {
                     spin_loop();
@@ -55,7 +66,16 @@ impl<L: Links> Worker<L> {
             }
         }
         self.patience.set((patience - 1).max(1));
-        None
+        self.raid()
+    }
+
+    /// One round more takes twice as long.
+    fn rounds(&self, patience: u32) -> u32 {
+        match self.kind.get() {
+            Kind::Compute | Kind::Memory => patience,
+            Kind::IO => patience + 1,
+            Kind::System => 1,
+        }
     }
 
     fn start_searching(&self) -> bool {
@@ -72,18 +92,25 @@ impl<L: Links> Worker<L> {
     /// Ends this worker's search. What was published while producers relied on it is passed on.
     pub(super) fn stop_searching(&self) {
         self.searching.set(false);
-        if self.mesh.event_count.stop_searching() && self.mesh.has_work() {
+        if self.mesh.event_count.stop_searching() && self.mesh.has_work(self.id) {
             self.mesh.wake_one();
         }
     }
 
-    /// Half of the first ring that has anything, starting anywhere.
+    /// Half of the first ring that has anything: those of the nearest workers first, and of equally
+    /// near ones from any on.
     fn steal(&self) -> Option<TaskIndex> {
-        let end = self.mesh.seats_end();
-        let start = self.random_below(end);
-        (start..end)
-            .chain(0..start)
-            .find_map(|index| self.steal_from(index))
+        for peers in self.peers.rings(Distance::Machine) {
+            if peers.is_empty() {
+                continue;
+            }
+            let (before, from) = peers.split_at(self.random_below(peers.len()));
+            let mut peers = from.iter().chain(before);
+            if let Some(task) = peers.find_map(|&peer| self.steal_from(peer.into())) {
+                return Some(task);
+            }
+        }
+        None
     }
 
     /// Half of a ring that stands still, for a worker that has tasks of its own: it never searches,
@@ -107,7 +134,10 @@ impl<L: Links> Worker<L> {
         let victim = self.mesh.made_seat(index);
         let taken_count = victim.and_then(|victim| victim.queue.taken_count_unless_empty());
         self.watched.set(Watched { index, taken_count });
-        None
+        if self.mesh.watch.is_on() {
+            self.look_at_all();
+        }
+        victim.and_then(|victim| self.raid_one(victim))
     }
 
     fn steal_from(&self, index: usize) -> Option<TaskIndex> {
@@ -115,13 +145,87 @@ impl<L: Links> Worker<L> {
             return None;
         }
         let victim = self.mesh.made_seat(index)?;
-        let (task, more) = self.queue.steal(&victim.queue)?;
+        if L::HAS_ATTRIBUTES {
+            return Lane::all().find_map(|lane| self.steal_lane(victim, lane));
+        }
+        let stolen = self.queue.steal(&victim.queue, |_| true)?;
+        Some(self.count_stolen(stolen))
+    }
+
+    fn steal_lane(&self, victim: &Seat, lane: Lane) -> Option<TaskIndex> {
+        let queue = victim.lane(lane).filter(|queue| !queue.is_empty())?;
+        let stolen = if lane == Lane::NORMAL {
+            self.queue.steal(queue, |_| true)
+        } else if lane.is_confined() {
+            let may_go = |task| self.mesh.may_go(task, victim.id, self.id);
+            self.steal_special(lane, queue, may_go)
+        } else {
+            self.steal_special(lane, queue, |_| true)
+        };
+        Some(self.count_stolen(stolen?))
+    }
+
+    fn count_stolen(&self, (task, more): (TaskIndex, u64)) -> TaskIndex {
         self.seat.counts.count_stolen(1 + more);
-        Some(task)
+        task
+    }
+
+    /// What workers that stand still keep to themselves: of the nearest of them that has anything.
+    #[cold]
+    fn raid(&self) -> Option<TaskIndex> {
+        let peers = self.peers.rings(Distance::Machine).flatten();
+        let mut seats = peers.filter_map(|&peer| self.mesh.made_seat(peer.into()));
+        seats.find_map(|seat| self.raid_one(seat))
+    }
+
+    fn raid_one(&self, victim: &Seat) -> Option<TaskIndex> {
+        if victim.id == self.id || !victim.has_private() || self.mesh.config().mode == Mode::Pinned
+        {
+            return None;
+        }
+        let watch = &self.mesh.watch;
+        let standing = watch::standing(victim, watch.clock)?;
+        if standing.nanos < watch.deadline {
+            return None;
+        }
+        let (mut first, mut count) = (None, 0);
+        victim.private.guard.raid(|| {
+            let links = &self.mesh.links;
+            let mut have = |task: Tagged| {
+                count += 1;
+                if first.is_none() {
+                    first = Some(task.task());
+                } else {
+                    self.arrive(task);
+                }
+            };
+            let may_go = |task| !L::HAS_ATTRIBUTES || self.mesh.may_go(task, victim.id, self.id);
+            if victim.private.peek_slot().is_some_and(may_go)
+                && let Some(task) = victim.private.pull_slot()
+            {
+                have(Tagged::new(task));
+            }
+            // Nothing in the chunk is confined: it comes out of the usual ring.
+            while let Some(task) = victim.private.chunk().pull() {
+                have(task);
+            }
+            victim.pull_mail(links, |task| {
+                if task.is_pinned() || !may_go(task.task()) {
+                    victim.post(links, task.task());
+                } else {
+                    have(task);
+                }
+            });
+        });
+        self.seat.counts.count_raided(count);
+        if count > 1 {
+            self.mesh.announce();
+        }
+        first
     }
 
     /// A number below `end`, which is not 0: xorshift, then a multiplication instead of a division.
-    fn random_below(&self, end: usize) -> usize {
+    pub(super) fn random_below(&self, end: usize) -> usize {
         let mut random = self.random.get();
         random ^= random << 13;
         random ^= random >> 17;

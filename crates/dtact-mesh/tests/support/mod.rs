@@ -6,13 +6,16 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicU8, AtomicUsize, Ordering},
+        atomic::{AtomicU8, AtomicU32, AtomicUsize, Ordering},
     },
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
-use dtact_mesh::{ArrayLinks, Config, Mesh, Parked, TaskIndex, Worker, WorkerId};
+use dtact_mesh::{
+    ArrayLinks, Attributes, Config, Domains, Link, Links, Mesh, Parked, Place, TaskIndex, Worker,
+    WorkerId,
+};
 
 /// How long a test waits for what must happen, before it fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -26,14 +29,7 @@ pub(crate) fn id(raw: usize) -> WorkerId {
 }
 
 pub(crate) fn mesh(workers: usize, workers_max: usize, tasks: usize) -> Arc<Mesh<ArrayLinks>> {
-    Mesh::new(
-        Config {
-            workers,
-            workers_max,
-        },
-        ArrayLinks::new(tasks),
-    )
-    .unwrap()
+    Mesh::new(Config::new(workers, workers_max), ArrayLinks::new(tasks)).unwrap()
 }
 
 pub(crate) fn lone(tasks: usize) -> Worker<ArrayLinks> {
@@ -41,7 +37,7 @@ pub(crate) fn lone(tasks: usize) -> Worker<ArrayLinks> {
 }
 
 /// All tasks that `worker` finds, in order.
-pub(crate) fn drain(worker: &Worker<ArrayLinks>) -> Vec<usize> {
+pub(crate) fn drain<L: Links>(worker: &Worker<L>) -> Vec<usize> {
     core::iter::from_fn(|| worker.next())
         .map(|task| task.raw() as usize)
         .collect()
@@ -89,10 +85,10 @@ impl Ledger {
 }
 
 /// A thread that runs worker `at` until the mesh is closed.
-pub(crate) fn run_worker(
-    mesh: &Arc<Mesh<ArrayLinks>>,
+pub(crate) fn run_worker<L: Links>(
+    mesh: &Arc<Mesh<L>>,
     at: usize,
-    mut run: impl FnMut(&Worker<ArrayLinks>, TaskIndex) + Send + 'static,
+    mut run: impl FnMut(&Worker<L>, TaskIndex) + Send + 'static,
 ) -> JoinHandle<()> {
     let worker = mesh.worker(id(at)).unwrap();
     thread::spawn(move || {
@@ -115,4 +111,50 @@ pub(crate) fn join_all(threads: Vec<JoinHandle<()>>) {
         wait_until("a worker's thread ends", || thread.is_finished());
         thread.join().unwrap();
     }
+}
+
+/// Tasks that ask for what they were told to.
+#[derive(Debug)]
+pub(crate) struct Asking {
+    links: ArrayLinks,
+    attributes: Box<[AtomicU32]>,
+}
+
+impl Asking {
+    pub(crate) fn new(tasks: usize) -> Self {
+        Self {
+            links: ArrayLinks::new(tasks),
+            attributes: (0..tasks).map(|_| AtomicU32::new(0)).collect(),
+        }
+    }
+
+    pub(crate) fn set(&self, task: usize, attributes: Attributes) {
+        self.attributes[task].store(attributes.to_bits(), Ordering::Relaxed);
+    }
+}
+
+impl Links for Asking {
+    const HAS_ATTRIBUTES: bool = true;
+
+    fn link(&self, task: TaskIndex) -> &Link {
+        self.links.link(task)
+    }
+
+    fn attributes(&self, task: TaskIndex) -> Attributes {
+        Attributes::from_bits(self.attributes[task.raw() as usize].load(Ordering::Relaxed))
+    }
+}
+
+/// A mesh of tasks that may ask for something.
+pub(crate) fn asking(config: Config, tasks: usize) -> Arc<Mesh<Asking>> {
+    Mesh::new(config, Asking::new(tasks)).unwrap()
+}
+
+/// So many workers, two on a core, four in a complex, eight in a node.
+pub(crate) fn nested(workers: u32) -> Domains {
+    Domains::new((0..workers).map(|n| Place {
+        core: n / 2,
+        complex: n / 4,
+        node: n / 8,
+    }))
 }

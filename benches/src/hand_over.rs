@@ -1,0 +1,36 @@
+//! How long a task that is spawned waits for a worker that sleeps.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use crate::workload::Calls;
+
+/// Long enough for the other workers to give up their search and to sleep.
+const QUIET: Duration = Duration::from_micros(100);
+
+/// Spawns so many tasks, one at a time, each when the other workers sleep, and keeps its own worker
+/// busy until the task runs: it must be on another one. The times from spawning to running, added.
+pub(crate) async fn run<C: Calls>(calls: C, count: usize) -> Duration {
+    let mut waited = Duration::ZERO;
+    for _ in 0..count {
+        let quiet = Instant::now();
+        while quiet.elapsed() < QUIET {
+            std::hint::spin_loop();
+        }
+        let runs = Arc::new(AtomicBool::new(false));
+        let there = Arc::clone(&runs);
+        let begin = Instant::now();
+        let handle = calls.spawn(async move { there.store(true, Ordering::Release) });
+        while !runs.load(Ordering::Acquire) {
+            std::hint::spin_loop();
+        }
+        waited += begin.elapsed();
+        calls.join(handle).await;
+    }
+    waited
+}
