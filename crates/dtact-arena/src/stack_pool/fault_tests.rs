@@ -180,7 +180,7 @@ fn single_faults() -> impl Iterator<Item = Fault> {
             })
         })
     });
-    all.step_by(if cfg!(miri) { 31 } else { 1 })
+    all.step_by(if cfg!(miri) { 83 } else { 1 })
 }
 
 #[test]
