@@ -30,6 +30,7 @@
 //! | `mesh` | the many-thread end |
 //! | `topology` | the machine's CPUs, and who shares what with whom |
 //! | `placement` | which CPUs the workers are bound to |
+//! | `sim` | all of it under a virtual clock (feature `sim`) |
 //!
 //! # Rules for the caller
 //! - A task is in at most one queue. One that is pushed twice is run twice or lost, and may tie a
@@ -59,6 +60,8 @@ mod shared;
 mod shared_queue;
 mod stats;
 mod sync;
+#[cfg(all(any(test, feature = "sim"), not(dtact_loom), not(dtact_shuttle)))]
+pub mod sim;
 mod task;
 mod topology;
 mod turns;
