@@ -33,6 +33,7 @@ mod miri;
 mod outcome;
 mod shell;
 mod shuttle;
+mod sim_plots;
 mod steps;
 mod test;
 mod tidy;
@@ -50,6 +51,7 @@ fn main() -> ExitCode {
         ["ci"] | ["ci", "--install"] => ci::run(&shell),
         ["bench", rest @ ..] => exit(&[bench::run(&shell, rest)]),
         ["shuttle"] => exit(&[shuttle::all(&shell)]),
+        ["sim-plots"] => exit(&[sim_plots::run(&shell)]),
         ["fmt"] => exit(&[fmt::write(&shell)]),
         ["fmt", "--check"] => exit(&[fmt::check(&shell)]),
         ["test", rest @ ..] if !rest.is_empty() => exit(&[test::some(&shell, rest)]),

@@ -16,12 +16,14 @@ use dtact_mesh::{
     sim::{Costs, Machine, Policy, Report, Scenario, Setup, Violation, run},
 };
 
+/// For each line of a table, and each point of a plot.
 const TASKS: u32 = 40_000;
+const TASKS_A_POINT: u32 = 20_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
     match env::args().nth(1) {
         None => Ok(tables()?),
-        Some(folder) => plots::write(Path::new(&folder), TASKS),
+        Some(folder) => plots::write(Path::new(&folder), TASKS_A_POINT),
     }
 }
 

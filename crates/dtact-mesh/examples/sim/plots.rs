@@ -1,10 +1,10 @@
 //! The plots of `docs/scheduling.md`: what is on them, and how it is simulated.
 
-use std::{fs, io, path::Path};
+use std::{fs, path::Path};
 
-use dtact_mesh::sim::{Costs, Machine, Policy, Report, Scenario, Setup, Violation, run};
+use dtact_mesh::sim::{Machine, Policy, Report, Scenario, Setup, Violation, run};
 
-use crate::svg::{Chart, Line, Scale};
+use crate::svg::{Chart, Line, Scale, Style};
 
 const POLICIES: [Policy; 4] = [Policy::Ideal, Policy::Both, Policy::Steal, Policy::Deflect];
 const WORKERS: u16 = 64;
@@ -53,7 +53,7 @@ pub(crate) fn write(folder: &Path, tasks: u32) -> Result<(), Box<dyn std::error:
         &Chart {
             title: "One task spawns 20,000 of 1 us: makespan",
             x: ("workers", Scale::Log),
-            y: ("multiple of the bound", Scale::Linear),
+            y: ("multiple of the bound", Scale::FromOne),
             lines: sweep_workers()?,
         },
     )
@@ -109,7 +109,11 @@ fn lines(sweep: &Sweep, value: impl Fn(&Report) -> f64) -> Vec<Line> {
 fn line(policy: Policy, points: Vec<(f64, f64)>) -> Line {
     Line {
         name: policy.to_string(),
-        dashed: policy == Policy::Ideal,
+        style: match policy {
+            Policy::Ideal => Style::Dashed,
+            Policy::Both => Style::Wide,
+            _ => Style::Plain,
+        },
         points,
     }
 }

@@ -11,14 +11,25 @@ const COLOURS: [&str; 5] = ["#555555", "#0072B2", "#D55E00", "#009E73", "#CC79A7
 
 #[derive(Copy, Clone, Eq, PartialEq)]
 pub(crate) enum Scale {
+    /// From 0.
     Linear,
+    /// From 1, for multiples of a bound.
+    FromOne,
     Log,
+}
+
+#[derive(Copy, Clone, Eq, PartialEq)]
+pub(crate) enum Style {
+    Plain,
+    /// Seen on both sides of a plain one that covers it.
+    Wide,
+    Dashed,
 }
 
 /// One line of a chart.
 pub(crate) struct Line {
     pub(crate) name: String,
-    pub(crate) dashed: bool,
+    pub(crate) style: Style,
     pub(crate) points: Vec<(f64, f64)>,
 }
 
@@ -47,7 +58,8 @@ impl Axis {
         let least = values.clone().fold(f64::INFINITY, f64::min);
         let most = values.fold(f64::NEG_INFINITY, f64::max);
         let (from, to) = match scale {
-            Scale::Linear => (0.0_f64.min(least), most.max(1e-9)),
+            Scale::Linear => (0.0, most.max(1e-9)),
+            Scale::FromOne => (1.0, most.max(1.1)),
             Scale::Log => (least.max(1e-3), most.max(2e-3)),
         };
         Self {
@@ -61,15 +73,15 @@ impl Axis {
 
     fn place(&self, value: f64) -> f64 {
         let share = match self.scale {
-            Scale::Linear => (value - self.from) / (self.to - self.from),
-            Scale::Log => (value.max(self.from) / self.from).ln() / (self.to / self.from).ln(),
+            Scale::Linear | Scale::FromOne => (value - self.from) / (self.to - self.from),
+            Scale::Log => (value.max(self.from) / self.from).log(self.to / self.from),
         };
-        self.begin + share * (self.end - self.begin)
+        share.mul_add(self.end - self.begin, self.begin)
     }
 
     fn ticks(&self) -> Vec<f64> {
         match self.scale {
-            Scale::Linear => {
+            Scale::Linear | Scale::FromOne => {
                 let rough = (self.to - self.from) / 5.0;
                 let power = 10.0_f64.powf(rough.log10().floor());
                 let steps = [1.0, 2.0, 5.0, 10.0].map(|step| step * power);
@@ -166,14 +178,14 @@ impl Chart {
                 .iter()
                 .map(|&(px, py)| format!("{:.1} {:.1}", x.place(px), y.place(py)))
                 .collect();
-            let dash = if line.dashed {
-                " stroke-dasharray=\"6 4\""
-            } else {
-                ""
+            let style = match line.style {
+                Style::Plain => "stroke-width=\"2\"",
+                Style::Wide => "stroke-width=\"6\" stroke-opacity=\"0.5\"",
+                Style::Dashed => "stroke-width=\"2\" stroke-dasharray=\"6 4\"",
             };
             let _ = writeln!(
                 out,
-                "<path d=\"M{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\"{dash}/>\n\
+                "<path d=\"M{}\" fill=\"none\" stroke=\"{colour}\" {style}/>\n\
                  <text x=\"{:.0}\" y=\"{:.1}\" fill=\"{colour}\">{}</text>",
                 path.join("L"),
                 WIDTH - right + 8.0,

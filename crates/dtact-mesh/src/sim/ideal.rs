@@ -36,7 +36,7 @@ impl Ideal {
     }
 
     fn random_worker(&mut self) -> usize {
-        self.random.below(self.queues.len() as u64) as usize
+        self.random.place(self.queues.len())
     }
 
     /// Wakes somebody who sleeps and was not woken yet.
@@ -82,7 +82,7 @@ impl Scheduler for Ideal {
         let count = self.queues.len();
         let mut others: Vec<_> = (0..count).filter(|&at| at != worker).collect();
         while !others.is_empty() {
-            let at = self.random.below(others.len() as u64) as usize;
+            let at = self.random.place(others.len());
             let victim = others.swap_remove(at);
             self.messages.probes += 1;
             let half = self.queues[victim].len().div_ceil(2);

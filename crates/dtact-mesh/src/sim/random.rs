@@ -19,12 +19,13 @@ impl Random {
 
     /// Below `end`, which is not 0.
     pub(super) fn below(&mut self, end: u64) -> u64 {
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "the high half of a product"
-        )]
-        let high = (u128::from(self.next()) * u128::from(end) >> 64) as u64;
-        high
+        let product = u128::from(self.next()) * u128::from(end);
+        u64::try_from(product >> 64).unwrap_or(u64::MAX)
+    }
+
+    /// A place in a list of so many, which is not empty.
+    pub(super) fn place(&mut self, count: usize) -> usize {
+        usize::try_from(self.below(count as u64)).unwrap_or(0)
     }
 
     /// Exponential with this mean: the time between arrivals that know nothing of each other.

@@ -110,7 +110,8 @@ impl fmt::Display for Report {
         let moved: u64 = self.moves[1..].iter().sum();
         write!(
             f,
-            "| {:.3} | {:.2} | {:.1} | {:.0} | {:.1} | {} | {:.2} | {:.2} | {:.2} | {:.2} | {:.3} |",
+            "| {:.3} | {:.2} | {:.1} | {:.0} | {:.1} | {} \
+             | {:.2} | {:.2} | {:.2} | {:.2} | {:.3} |",
             self.stretch(),
             us(self.waits.mean),
             us(self.waits.p99),

@@ -133,7 +133,7 @@ impl Arrivals {
 }
 
 fn bimodal(all: &mut Load, machine: &Machine, tasks: u32, load: f64, random: &mut Random) {
-    let mut at = Arrivals::new(machine, 0.9 * 10_000.0 + 0.1 * 100_000.0, load);
+    let mut at = Arrivals::new(machine, 19_000.0, load);
     for _ in 0..tasks {
         let (now, worker) = at.next(random);
         let service = if random.below(10) == 0 {
@@ -154,8 +154,9 @@ fn dag(all: &mut Load, machine: &Machine, tasks: u32, random: &mut Random) {
         let ready = if before.is_empty() {
             Ready::At(0, None)
         } else {
+            let layer: Vec<u32> = before.collect();
             let mut after: Vec<_> = (0..=random.below(3))
-                .map(|_| before.start + random.below(width.into()) as u32)
+                .map(|_| layer[random.place(layer.len())])
                 .collect();
             after.sort_unstable();
             after.dedup();

@@ -129,7 +129,7 @@ fn loads(workers: u16) -> impl Strategy<Value = Load> {
         let mut load = Load::default();
         for (kind, [a, b, c], service, pin) in tasks {
             let before = u32::try_from(load.tasks.len()).unwrap_or(u32::MAX);
-            let worker = (a % u32::from(workers)) as u16;
+            let worker = u16::try_from(a % u32::from(workers)).unwrap_or(0);
             let earlier = |random: u32| random % before;
             let ready = match kind {
                 _ if before == 0 => Ready::At(0, None),
@@ -166,7 +166,7 @@ proptest! {
         let costs = if free { Costs::NONE } else { Costs::default() };
         let deflection = Deflection { threshold, hops_max, parcel };
         for policy in POLICIES {
-            let setup = Setup { policy, costs, deflection, seed };
+            let setup = Setup { policy, deflection, costs, seed };
             let report = run(&load, &machine, &setup);
             let report = report.map_err(|error| TestCaseError::fail(error.to_string()))?;
             assert_sound(&load, &machine, &setup, &report);
