@@ -44,5 +44,5 @@ pub use load::{Load, Machine, Ready, Task};
 pub use report::{Messages, Report, Waits};
 pub use scenario::Scenario;
 
-#[cfg(all(test, not(dtact_loom)))]
+#[cfg(all(test, not(dtact_loom), not(miri)))]
 mod tests;

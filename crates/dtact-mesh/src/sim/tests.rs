@@ -6,13 +6,11 @@ use super::{Costs, Load, Machine, Policy, Ready, Report, Scenario, Setup, Violat
 use crate::{Deflection, Topology};
 
 const POLICIES: [Policy; 4] = [Policy::Both, Policy::Steal, Policy::Deflect, Policy::Ideal];
-/// The interpreter is some hundred times slower.
-const TASKS: u32 = if cfg!(miri) { 60 } else { 2_000 };
+const TASKS: u32 = 2_000;
 
 #[test]
 fn every_scenario_runs_on_one_worker_and_on_many() {
-    let sizes: &[u16] = if cfg!(miri) { &[1, 3] } else { &[1, 2, 7, 64] };
-    for &workers in sizes {
+    for workers in [1, 2, 7, 64] {
         for scenario in Scenario::ALL {
             let machine = scenario.machine(Machine::grouped(workers, 8, 32));
             let load = scenario.load(&machine, TASKS, 0.8, 1);
@@ -26,7 +24,6 @@ fn every_scenario_runs_on_one_worker_and_on_many() {
 }
 
 #[test]
-#[cfg_attr(miri, ignore = "512 workers are too many for the interpreter")]
 fn five_hundred_and_twelve_workers_share_a_hot_core() {
     let machine = Machine::grouped(512, 8, 64);
     let load = Scenario::HotCore.load(&machine, 20_000, 1.0, 1);
@@ -88,10 +85,6 @@ fn a_load_that_is_none_is_refused() {
 /// With stealing, what waits for an awake worker does not wait long: three times as long as under
 /// ideal stealing, and a few wake-ups.
 #[test]
-#[cfg_attr(
-    miri,
-    ignore = "a hundred thousand tasks are too many for the interpreter"
-)]
 fn nobody_starves_at_a_high_load() {
     for scenario in Scenario::ALL {
         let machine = scenario.machine(Machine::grouped(16, 4, 8));
@@ -124,8 +117,7 @@ fn assert_sound(load: &Load, machine: &Machine, setup: &Setup, report: &Report) 
 
 fn loads(workers: u16) -> impl Strategy<Value = Load> {
     let task = (0_u8..8, any::<[u32; 3]>(), 0_u64..30_000, 0_u8..10);
-    let most = if cfg!(miri) { 20 } else { 300 };
-    prop::collection::vec(task, 1..most).prop_map(move |tasks| {
+    prop::collection::vec(task, 1..300).prop_map(move |tasks| {
         let mut load = Load::default();
         for (kind, [a, b, c], service, pin) in tasks {
             let before = u32::try_from(load.tasks.len()).unwrap_or(u32::MAX);
@@ -148,7 +140,7 @@ fn loads(workers: u16) -> impl Strategy<Value = Load> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 2 } else { 100 },
+    #![proptest_config(ProptestConfig { cases: 100,
         failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]

@@ -136,7 +136,7 @@ impl<'a> Mount<'a> {
     }
 }
 
-#[cfg(all(test, not(dtact_loom)))]
+#[cfg(all(test, not(dtact_loom), not(miri)))]
 mod tests {
     use super::{super::files::Recording, Quota, quota};
 

@@ -122,7 +122,7 @@ impl fmt::Display for CpuListError {
 
 impl error::Error for CpuListError {}
 
-#[cfg(all(test, not(dtact_loom)))]
+#[cfg(all(test, not(dtact_loom), not(miri)))]
 mod tests {
     use std::collections::BTreeSet;
 
@@ -168,8 +168,8 @@ mod tests {
     }
 
     proptest! {
-        #![proptest_config(ProptestConfig { cases: if cfg!(miri) { 8 } else { 256 },
-            failure_persistence: None, ..ProptestConfig::default() })]
+        #![proptest_config(ProptestConfig { failure_persistence: None,
+            ..ProptestConfig::default() })]
 
         #[test]
         fn a_list_means_the_union_of_its_ranges(

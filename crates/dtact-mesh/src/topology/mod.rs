@@ -15,6 +15,9 @@
 //! | core | hardware threads of one core | one CPU |
 //!
 //! Each level lies within the one above. Nothing is assumed about numbers: they may have holes.
+//!
+//! The tests stay out of the Miri interpreter: this is safe code of one thread, and thousands of
+//! CPUs take it minutes. So do those of the simulator.
 
 mod cgroup;
 mod cpu_list;

@@ -25,9 +25,9 @@ mod imp;
 #[path = "other.rs"]
 mod imp;
 
-#[cfg(any(target_os = "macos", all(test, not(dtact_loom))))]
+#[cfg(any(target_os = "macos", all(test, not(dtact_loom), not(miri))))]
 mod parse_macos;
-#[cfg(any(windows, all(test, not(dtact_loom))))]
+#[cfg(any(windows, all(test, not(dtact_loom), not(miri))))]
 mod parse_windows;
 
 pub(crate) use imp::{PINS, pin};

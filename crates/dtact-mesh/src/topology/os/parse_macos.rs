@@ -54,7 +54,7 @@ pub(super) fn facts(sysctl: impl Fn(&str) -> Option<u32>) -> Result<Facts, Topol
     })
 }
 
-#[cfg(all(test, not(dtact_loom)))]
+#[cfg(all(test, not(dtact_loom), not(miri)))]
 mod tests {
     use super::facts;
 
