@@ -58,10 +58,10 @@ mod run_queue;
 mod seat;
 mod shared;
 mod shared_queue;
-mod stats;
-mod sync;
 #[cfg(all(any(test, feature = "sim"), not(dtact_loom), not(dtact_shuttle)))]
 pub mod sim;
+mod stats;
+mod sync;
 mod task;
 mod topology;
 mod turns;

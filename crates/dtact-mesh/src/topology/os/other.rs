@@ -15,7 +15,10 @@ pub(crate) const PINS: bool = false;
 
 pub(in super::super) fn detect() -> Result<Facts, TopologyError> {
     Ok(Facts {
-        online: (0..CPUS_LIMIT).take(machine_threads()).map(Fact::new).collect(),
+        online: (0..CPUS_LIMIT)
+            .take(machine_threads())
+            .map(Fact::new)
+            .collect(),
         gaps: vec![
             Gap::Online,
             Gap::Allowed,
