@@ -25,6 +25,7 @@ cargo xtask <command>
   foreign          the targets that nothing here can run, linted, assembled and read
   pages            the arena, emulated with pages of 16 and of 64 KiB
   bench [args]     the benchmarks, in release; --write has them write their tables
+  sim-plots        simulate the scheduler, and draw the plots of docs/scheduling.md
   bench-arena      stacks and cells beside their peers, in release
   bench-ffi        fibers launched from C, beside Rust and Boost.Fiber
   install-ffi --prefix DIR [--destdir DIR]

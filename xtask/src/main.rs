@@ -37,6 +37,7 @@ mod outcome;
 mod pages;
 mod shell;
 mod shuttle;
+mod sim_plots;
 mod steps;
 mod test;
 mod tidy;
@@ -58,6 +59,7 @@ fn main() -> ExitCode {
         ["install-ffi", rest @ ..] => exit(&[install_ffi::run(&shell, rest)]),
         ["bench-arena", rest @ ..] => exit(&[bench::run_arena(&shell, rest)]),
         ["shuttle"] => exit(&[shuttle::all(&shell)]),
+        ["sim-plots"] => exit(&[sim_plots::run(&shell)]),
         ["fmt"] => exit(&[fmt::write(&shell)]),
         ["fmt", "--check"] => exit(&[fmt::check(&shell)]),
         ["cross", target] => exit(&[cross::run(&shell, target)]),

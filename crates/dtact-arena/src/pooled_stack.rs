@@ -131,6 +131,12 @@ unsafe impl dtact_switch::Stack for PooledStack {
     fn bottom(&self) -> NonNull<u8> {
         self.stack.bottom()
     }
+
+    #[inline]
+    fn bounds(&self) -> dtact_switch::StackBounds {
+        dtact_switch::StackBounds::new(self.stack.top(), self.stack.bottom())
+            .with_guard(self.lowest(), self.overflow_bytes())
+    }
 }
 
 #[cfg(feature = "switch")]

@@ -28,6 +28,9 @@
 //! | `roster` | who runs, who is blocked, who is in reserve |
 //! | `worker` | the one-thread end: the order of tasks, theft, sleep, blocking |
 //! | `mesh` | the many-thread end |
+//! | `topology` | the machine's CPUs, and who shares what with whom |
+//! | `placement` | which CPUs the workers are bound to |
+//! | `sim` | all of it under a virtual clock (feature `sim`) |
 //!
 //! # Rules for the caller
 //! - A task is in at most one queue. One that is pushed twice is run twice or lost, and may tie a
@@ -48,15 +51,19 @@ mod mailbox;
 mod mesh;
 mod park;
 mod pinned;
+mod placement;
 mod private;
 mod roster;
 mod run_queue;
 mod seat;
 mod shared;
 mod shared_queue;
+#[cfg(all(any(test, feature = "sim"), not(dtact_loom), not(dtact_shuttle)))]
+pub mod sim;
 mod stats;
 mod sync;
 mod task;
+mod topology;
 mod turns;
 mod watch;
 mod worker;
@@ -76,10 +83,12 @@ pub use error::{MeshError, ThresholdError};
 pub use mailbox::exercise_mailbox;
 pub use mesh::Mesh;
 pub use park::Parker;
+pub use placement::{Placement, PlacementError, Plan};
 pub use stats::WorkerStats;
 /// The type of a task's link word: an atomic `u32` (the model checker's under `cfg(dtact_loom)`).
 pub use sync::AtomicU32 as Link;
 pub use task::{ArrayLinks, Links, TaskIndex, WorkerId};
+pub use topology::{Cpu, CpuLevel, CpuListError, Gap, Quota, Topology, TopologyError};
 pub use worker::{Dormant, Listed, Parked, Replacement, Worker};
 
 #[cfg(doctest)]

@@ -298,7 +298,19 @@ impl<L: Links> Mesh<L> {
     /// Whether there is a task that `worker` could take. Exact after a SeqCst fence, in that it
     /// misses nothing published before a fence that precedes this one.
     pub(crate) fn has_work(&self, worker: WorkerId) -> bool {
-        self.has_shared() || self.steals() && self.seats().any(|seat| self.could_rob(worker, seat))
+        if self.has_shared() {
+            return true;
+        }
+        if !self.steals() {
+            return false;
+        }
+        let mut probed = 0;
+        let found = self.seats().any(|seat| {
+            probed += 1;
+            self.could_rob(worker, seat)
+        });
+        self.seat(worker).counts.count_probed(probed);
+        found
     }
 
     fn could_rob(&self, worker: WorkerId, seat: &Seat) -> bool {

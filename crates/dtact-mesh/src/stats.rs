@@ -21,6 +21,8 @@ pub struct WorkerStats {
     pub deflected: u64,
     /// Tasks that it put into the warehouse.
     pub stored: u64,
+    /// Queues of other workers that it looked into, to find tasks or to see that there are none.
+    pub probed: u64,
     /// Times that it went to sleep for want of work.
     pub parked: u64,
 }
@@ -33,6 +35,7 @@ pub(crate) struct Counts {
     raided: AtomicU64,
     deflected: AtomicU64,
     stored: AtomicU64,
+    probed: AtomicU64,
     parked: AtomicU64,
     /// The task that it was given last and is not done with, or [`NIL`].
     running: AtomicU32,
@@ -46,6 +49,7 @@ impl Counts {
             raided: AtomicU64::new(0),
             deflected: AtomicU64::new(0),
             stored: AtomicU64::new(0),
+            probed: AtomicU64::new(0),
             parked: AtomicU64::new(0),
             running: AtomicU32::new(NIL),
         }
@@ -91,6 +95,10 @@ impl Counts {
         add(&self.stolen, tasks);
     }
 
+    pub(crate) fn count_probed(&self, queues: u64) {
+        add(&self.probed, queues);
+    }
+
     pub(crate) fn count_parked(&self) {
         add(&self.parked, 1);
     }
@@ -103,6 +111,7 @@ impl Counts {
             raided: self.raided.load(Ordering::Relaxed),
             deflected: self.deflected.load(Ordering::Relaxed),
             stored: self.stored.load(Ordering::Relaxed),
+            probed: self.probed.load(Ordering::Relaxed),
             parked: self.parked.load(Ordering::Relaxed),
         }
     }

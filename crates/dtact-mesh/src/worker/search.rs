@@ -145,6 +145,7 @@ impl<L: Links> Worker<L> {
             return None;
         }
         let victim = self.mesh.made_seat(index)?;
+        self.seat.counts.count_probed(1);
         if L::HAS_ATTRIBUTES {
             return Lane::all().find_map(|lane| self.steal_lane(victim, lane));
         }
@@ -179,8 +180,11 @@ impl<L: Links> Worker<L> {
     }
 
     fn raid_one(&self, victim: &Seat) -> Option<TaskIndex> {
-        if victim.id == self.id || !victim.has_private() || self.mesh.config().mode == Mode::Pinned
-        {
+        if victim.id == self.id || self.mesh.config().mode == Mode::Pinned {
+            return None;
+        }
+        self.seat.counts.count_probed(1);
+        if !victim.has_private() {
             return None;
         }
         let watch = &self.mesh.watch;
