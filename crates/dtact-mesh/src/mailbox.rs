@@ -34,7 +34,7 @@ pub(crate) const CAPACITY: u32 = if cfg!(any(dtact_loom, dtact_shuttle)) {
 pub(crate) struct Mailbox {
     head: CachePadded<AtomicU32>,
     tail: CachePadded<AtomicU32>,
-    slots: Box<[AtomicU32]>,
+    slots: [AtomicU32; CAPACITY as usize],
 }
 
 impl Mailbox {
@@ -42,7 +42,7 @@ impl Mailbox {
         Self {
             head: CachePadded::new(AtomicU32::new(0)),
             tail: CachePadded::new(AtomicU32::new(0)),
-            slots: (0..CAPACITY).map(|_| AtomicU32::new(NIL)).collect(),
+            slots: core::array::from_fn(|_| AtomicU32::new(NIL)),
         }
     }
 

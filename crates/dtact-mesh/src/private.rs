@@ -35,7 +35,8 @@ pub(crate) struct Chunk {
     /// They are those from `at` to `end`.
     at: AtomicU32,
     end: AtomicU32,
-    tasks: [AtomicU32; CHUNK_MAX - 1],
+    /// One more than there can be, so that a mask is enough to stay within.
+    tasks: [AtomicU32; CHUNK_MAX],
 }
 
 impl Chunk {
@@ -56,7 +57,7 @@ impl Chunk {
     /// Writes a task to a place beyond the end, of an empty chunk.
     #[inline]
     pub(crate) fn put(&self, at: u64, task: u32) {
-        self.tasks[at as usize].store(task, Ordering::Relaxed);
+        self.tasks[at as usize % CHUNK_MAX].store(task, Ordering::Relaxed);
     }
 
     /// Makes so many tasks that were put the chunk.
@@ -73,7 +74,7 @@ impl Chunk {
             return None;
         }
         self.at.store(at + 1, Ordering::Relaxed);
-        let task = self.tasks.get(at as usize)?;
+        let task = &self.tasks[at as usize % CHUNK_MAX];
         Some(Tagged::from_slot(task.load(Ordering::Relaxed)))
     }
 }

@@ -64,7 +64,7 @@ use crate::{
 /// How many tasks a ring holds. The models use a tiny ring so that it is full and wraps soon.
 pub(crate) const CAPACITY: usize = if cfg!(dtact_loom) {
     4
-} else if cfg!(any(dtact_shuttle, miri)) {
+} else if cfg!(dtact_shuttle) {
     16
 } else {
     1024

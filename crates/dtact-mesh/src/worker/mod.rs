@@ -379,7 +379,7 @@ impl<L: Links> Worker<L> {
             None => self.take_and_refill()?,
         };
         drop(inside);
-        if !self.queue.is_empty() && !self.alone {
+        if !self.queue.is_empty() && self.mesh.event_count.wants_waking() && !self.alone {
             self.mesh.wake_one();
         }
         Some(task)
