@@ -22,6 +22,8 @@ cargo xtask <command>
   miri             the pure Rust parts under Miri; needs nightly
   cross            the crates, tested for other targets, under an emulator where needed
   bench [args]     the benchmarks, in release; --write has them write their tables
+  bench-switch [args]
+                   the same for the switch and its coroutines
   help             this text
 
 A step whose tool is missing prints SKIPPED with the command that gets it, and is counted.";

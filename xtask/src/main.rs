@@ -20,6 +20,7 @@
 
 mod alone;
 mod bench;
+mod bench_switch;
 mod cabi;
 mod ci;
 mod cross;
@@ -48,6 +49,7 @@ fn main() -> ExitCode {
     match words.as_slice() {
         ["ci"] | ["ci", "--install"] => ci::run(&shell),
         ["bench", rest @ ..] => exit(&[bench::run(&shell, rest)]),
+        ["bench-switch", rest @ ..] => exit(&[bench_switch::run(&shell, rest)]),
         ["fmt"] => exit(&[fmt::write(&shell)]),
         ["fmt", "--check"] => exit(&[fmt::check(&shell)]),
         ["test", rest @ ..] if !rest.is_empty() => exit(&[test::some(&shell, rest)]),

@@ -93,6 +93,73 @@ impl Context {
         Self(raw.cast())
     }
 
+    /// Runs `look` so that a walk along the stack from inside of it goes on into this context, as
+    /// if the code that is suspended there had called it. It runs on the stack of the caller.
+    ///
+    /// Take a backtrace in it, or call the unwinder of the platform. Where there is no unwind
+    /// information that can say so, the walk ends in the switch.
+    ///
+    /// ```
+    /// # use core::ptr::{NonNull, null_mut};
+    /// # use dtact_switch::{Context, ContextSwitcher, SameThreadNoFloat, Transfer};
+    /// use std::backtrace::Backtrace;
+    ///
+    /// unsafe extern "C" fn entry(first: Transfer) -> ! {
+    ///     // SAFETY: the resumer waits in the context it left.
+    ///     let _never = unsafe { SameThreadNoFloat::switch(first.from, null_mut()) };
+    ///     unreachable!("nobody resumes it")
+    /// }
+    ///
+    /// # let mut stack = vec![0_u128; 4096];
+    /// # let top = NonNull::new(stack.as_mut_ptr_range().end.cast::<u8>()).unwrap();
+    /// # // SAFETY: `top` is aligned and one past 64 KiB that live longer than the last switch.
+    /// # let fresh = unsafe { Context::new(top, entry) };
+    /// # // SAFETY: a fresh context.
+    /// # let parked = unsafe { SameThreadNoFloat::switch(fresh, null_mut()) }.from;
+    /// // SAFETY: the context is suspended, and stays so.
+    /// let backtrace = unsafe { parked.with_walk(Backtrace::force_capture) };
+    /// println!("{backtrace}");
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// It never does. A panic that leaves `look` aborts the process: it must not unwind into frames
+    /// that did not call it.
+    ///
+    /// # Safety
+    ///
+    /// The context is suspended, and nobody resumes it before `look` returns. That is so for one
+    /// that is owned; not for one that was left by
+    /// [`CrossThread::switch_publishing`](crate::CrossThread::switch_publishing) and is known by
+    /// name only.
+    pub unsafe fn with_walk<T, F: FnOnce() -> T>(&self, look: F) -> T {
+        /// What goes in, and what comes out.
+        struct Call<T, F> {
+            look: Option<F>,
+            seen: Option<T>,
+        }
+
+        /// `extern "C"`: a panic ends here.
+        ///
+        /// # Safety
+        ///
+        /// `data` is the address of a `Call` of these types, borrowed by nobody else.
+        unsafe extern "C" fn call<T, F: FnOnce() -> T>(data: *mut ()) {
+            // SAFETY: the caller vouches for it.
+            let call = unsafe { &mut *data.cast::<Call<T, F>>() };
+            call.seen = call.look.take().map(|look| look());
+        }
+
+        let mut data = Call {
+            look: Some(look),
+            seen: None,
+        };
+        // SAFETY: complete [context.I1], and suspended until `look` returns (the caller). `call`
+        // gets what it expects, and does not unwind.
+        unsafe { arch::call_above(self.0, call::<T, F>, (&raw mut data).cast()) };
+        data.seen.expect("called once")
+    }
+
     /// Wraps the address of a complete frame.
     ///
     /// # Safety

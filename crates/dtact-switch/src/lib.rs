@@ -66,7 +66,7 @@ mod switcher;
 pub use context::{Context, Entry, Transfer};
 #[cfg(all(feature = "std", unix))]
 pub use coroutine::{
-    Coroutine, CoroutineResult, GuardedStack, Stack, StackError, Stackful, Yielder,
+    Coroutine, CoroutineResult, GuardedStack, Stack, StackError, Stackful, Yielder, on_stack,
 };
 pub use switcher::{
     ContextSwitcher, CrossThread, CrossThreadFloat, CrossThreadNoFloat, SameThreadFloat,

@@ -2,11 +2,22 @@
 //!
 //! | item                                             | is                                      |
 //! |--------------------------------------------------|-----------------------------------------|
-//! | `Frame`                                          | what both forms leave at a stack's end  |
+//! | `Frame`                                          | what every form leaves at a stack's end |
 //! | `STACK_ALIGN`                                    | what a stack's top is a multiple of     |
 //! | `write_fresh_frame`                              | makes the frame of a fresh stack        |
 //! | `switch_inline`, `switch_inline_publishing`      | the inline forms                        |
 //! | `switch_naked_float`, `switch_naked_no_float`    | the naked forms                         |
+//! | `call_above`                                     | calls as if from a suspended context    |
+//!
+//! For coroutines, whose stack always goes back to whoever resumed it:
+//!
+//! | item                                             | is                                      |
+//! |--------------------------------------------------|-----------------------------------------|
+//! | `Link`                                           | the way from a stack to its resumer     |
+//! | `write_linked_frame`, `linked_frame`             | makes the first frame, and finds it     |
+//! | `resume_inline`, `suspend_inline`                | the switch to such a stack, and back    |
+//! | `call_on`                                        | calls a function on another stack       |
+//! | `Detour`                                         | bars the way back meanwhile             |
 //!
 //! # Invariants
 //!
@@ -59,7 +70,56 @@ compile_error!(
      docs/porting.md says what a port needs"
 );
 
+#[cfg(all(feature = "std", unix))]
 pub(crate) use chosen::{
-    Frame, STACK_ALIGN, switch_inline, switch_inline_publishing, switch_naked_float,
+    Detour, Link, call_on, linked_frame, resume_inline, suspend_inline, write_linked_frame,
+};
+pub(crate) use chosen::{
+    Frame, STACK_ALIGN, call_above, switch_inline, switch_inline_publishing, switch_naked_float,
     switch_naked_no_float, write_fresh_frame,
 };
+
+use core::mem::MaybeUninit;
+use core::ptr::NonNull;
+
+/// What travels in a register between a linked stack and its resumer: a small value, or the address
+/// of a large one.
+pub(crate) type Word = MaybeUninit<*mut ()>;
+
+/// What runs first on a linked stack. When it returns, the stack is left for good.
+pub(crate) type LinkedEntry = unsafe extern "C" fn(NonNull<chosen::Link>, Word) -> Ended;
+
+/// What [`call_above`] and `call_on` call.
+pub(crate) type Callee = unsafe extern "C" fn(*mut ());
+
+/// How a linked stack ended.
+#[repr(C)]
+pub(crate) struct Ended {
+    pub(crate) word: Word,
+    /// One of the constants. It fills a register.
+    pub(crate) how: usize,
+}
+
+impl Ended {
+    /// By returning.
+    pub(crate) const RETURNED: usize = 0;
+    /// By a panic.
+    pub(crate) const PANICKED: usize = 1;
+    /// It never began.
+    pub(crate) const DROPPED: usize = 2;
+}
+
+/// What whoever resumed a linked stack gets when it is left.
+pub(crate) struct Resumed {
+    /// The context left; none if it is left for good.
+    pub(crate) left: Option<NonNull<Frame>>,
+    pub(crate) word: Word,
+    /// As in [`Ended`], if the stack is left for good; otherwise without meaning.
+    pub(crate) how: usize,
+}
+
+/// Ends the process, and says why: where a linked stack was left while its resumer's stack was in
+/// use by [`call_on`].
+pub(crate) extern "C" fn left_during_detour() -> ! {
+    panic!("a coroutine was suspended by code that ran on the stack of its resumer")
+}
