@@ -66,7 +66,8 @@ mod switcher;
 pub use context::{Context, Entry, Transfer};
 #[cfg(all(feature = "std", unix))]
 pub use coroutine::{
-    Coroutine, CoroutineResult, GuardedStack, Stack, StackError, Stackful, Yielder, on_stack,
+    Coroutine, CoroutineResult, GuardedStack, ScopedCoroutine, Stack, StackError, Stackful,
+    Yielder, on_stack,
 };
 pub use switcher::{
     ContextSwitcher, CrossThread, CrossThreadFloat, CrossThreadNoFloat, SameThreadFloat,
