@@ -32,7 +32,8 @@
 //! With the feature `std`, on Unix, there is `Coroutine<Input, Yield, Return>` on top: a function
 //! on a stack of its own that passes values both ways, hands its panics to the resumer, and unwinds
 //! when it is dropped. To make one takes a promise, `Stackful`, and a `Stack`; `GuardedStack` is
-//! one with a guard.
+//! one with a guard. `Coroutine::scope` is for bodies that borrow; `on_stack` and
+//! `Yielder::on_parent_stack` run what needs a larger stack elsewhere.
 //!
 //! # Features
 //!
@@ -41,11 +42,15 @@
 //!
 //! # Supported targets
 //!
-//! | architecture | ABI              | systems | inline | naked | backtrace                 |
+//! | architecture | ABI              | systems | inline | naked | backtrace of a coroutine  |
 //! |--------------|------------------|---------|--------|-------|---------------------------|
-//! | x86-64       | System V, 64-bit | Linux   | yes    | yes   | ends at the fiber's root  |
-//! | AArch64      | AAPCS64          | Linux   | yes    | yes   | ends at the fiber's root  |
-//! | RISC-V 64    | LP64D            | Linux   | yes    | yes   | ends at the fiber's root  |
+//! | x86-64       | System V, 64-bit | Linux   | yes    | yes   | goes on into its resumer  |
+//! | AArch64      | AAPCS64          | Linux   | yes    | yes   | goes on into its resumer  |
+//! | RISC-V 64    | LP64D            | Linux   | yes    | yes   | goes on into its resumer  |
+//!
+//! The backtrace of a bare context ends at its root: only those who switch know who goes back to
+//! whom. That of a suspended one is to be had by [`Context::with_walk`]. A walk may begin at any
+//! instruction of a switch, as that of a profiler's signal handler does.
 //!
 //! Branch targets carry landing pads: `endbr64` on x86-64 (indirect branch tracking), `bti` on
 //! AArch64. Shadow stacks (CET SHSTK, GCS, Zicfiss, and the compiler's own in x18 or gp) are not

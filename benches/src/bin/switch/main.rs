@@ -27,9 +27,9 @@ const USAGE: &str = "\
 usage: cargo xtask bench-switch [--rounds N] [--only WORKLOAD] [--write]
                                 [--once CONTENDER [--count N]]";
 const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/benchmarks.md");
-const ROUNDS_DEFAULT: usize = 31;
-/// Steps of a contender in a round.
-const STEPS: u64 = 200_000;
+const ROUNDS_DEFAULT: usize = 301;
+/// Steps of a contender in a round: short enough that it is seldom interrupted on a busy machine.
+const STEPS: u64 = 20_000;
 
 /// Does the number of steps that it is told.
 type Run = Box<dyn FnMut(u64)>;
