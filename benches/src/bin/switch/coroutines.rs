@@ -62,6 +62,14 @@ pub(crate) fn lives() -> Workload {
                 prepare: life::<SameThreadNoFloat>,
             },
             Contender {
+                name: "corosensei, life, in memory",
+                prepare: corosensei_life_in_memory,
+            },
+            Contender {
+                name: "coroutine, life, in memory",
+                prepare: life_in_memory,
+            },
+            Contender {
                 name: "coroutine, float, life",
                 prepare: life::<SameThreadFloat>,
             },
@@ -127,6 +135,35 @@ fn corosensei_life() -> Run {
             let body = move |_: &corosensei::Yielder<u64, ()>, input| input + number;
             let mut coroutine = corosensei::Coroutine::with_stack(stack, body);
             let answer = coroutine.resume(black_box(1));
+            assert_eq!(answer, corosensei::CoroutineResult::Return(number + 1));
+            recycled = Some(coroutine.into_stack());
+        }
+    })
+}
+
+/// As [`life`], with a handle whose address others might know, as that in a collection.
+fn life_in_memory() -> Run {
+    let mut recycled = Some(stack());
+    Box::new(move |steps| {
+        for number in 0..steps {
+            let stack = recycled.take().expect("put back after each life");
+            let body = move |_: &Yielder<u64, ()>, input| input + number;
+            let mut coroutine = Coroutine::with_stack(STACKFUL, stack, body);
+            let answer = black_box(&mut coroutine).resume(black_box(1));
+            assert_eq!(answer, CoroutineResult::Return(number + 1));
+            recycled = Some(coroutine.into_stack());
+        }
+    })
+}
+
+fn corosensei_life_in_memory() -> Run {
+    let mut recycled = Some(peer_stack());
+    Box::new(move |steps| {
+        for number in 0..steps {
+            let stack = recycled.take().expect("put back after each life");
+            let body = move |_: &corosensei::Yielder<u64, ()>, input| input + number;
+            let mut coroutine = corosensei::Coroutine::with_stack(stack, body);
+            let answer = black_box(&mut coroutine).resume(black_box(1));
             assert_eq!(answer, corosensei::CoroutineResult::Return(number + 1));
             recycled = Some(coroutine.into_stack());
         }
