@@ -113,11 +113,11 @@ fn a_backtrace_goes_through_nested_coroutines_whichever_stack_lies_higher() {
         START,
     ];
     let mut stacks = [stack(), stack()];
-    stacks.sort_by_key(|stack| stack.top());
+    stacks.sort_by_key(Stack::top);
     let [lower, higher] = stacks;
     assert_names(&resumes_the_outer(lower, higher, traced_here), &functions);
     let mut stacks = [stack(), stack()];
-    stacks.sort_by_key(|stack| stack.top());
+    stacks.sort_by_key(Stack::top);
     let [lower, higher] = stacks;
     assert_names(&resumes_the_outer(higher, lower, traced_here), &functions);
 }
@@ -260,7 +260,7 @@ fn child_for_a_debugger() {
     }
     for is_lower_first in [true, false] {
         let mut stacks = [stack(), stack()];
-        stacks.sort_by_key(|stack| stack.top());
+        stacks.sort_by_key(Stack::top);
         let [lower, higher] = stacks;
         let (outer, inner) = if is_lower_first {
             (lower, higher)

@@ -44,9 +44,11 @@ fn work_runs_on_the_stack_that_it_is_given() {
 fn a_panic_on_another_stack_reaches_the_caller() {
     let mut other = stack();
     let caught = panic::catch_unwind(AssertUnwindSafe(|| {
-        on_stack(&mut other, || panic::resume_unwind(Box::new("over there")))
+        on_stack(&mut other, || {
+            panic::resume_unwind(Box::new("over there"));
+        });
     }));
-    let payload: Box<dyn std::any::Any + Send> = caught.err().expect("passed on");
+    let payload = caught.expect_err("passed on");
     assert_eq!(payload.downcast_ref::<&str>(), Some(&"over there"));
     assert!(!std::thread::panicking());
     assert_eq!(on_stack(&mut other, || 5), 5, "it can be used again");

@@ -82,9 +82,10 @@ unsafe extern "C" fn keeper(first: Transfer) -> ! {
     let mut kept = 0;
     loop {
         let state = State::random(&mut numbers, start.has_control);
-        let is_kept;
         // SAFETY: the resumer waits in the context it left, with a form of the same kind.
-        (transfer, is_kept) = unsafe { state.is_kept_over(start.form, transfer.from, word(kept)) };
+        let answer = unsafe { state.is_kept_over(start.form, transfer.from, word(kept)) };
+        let is_kept;
+        (transfer, is_kept) = answer;
         kept += usize::from(is_kept);
     }
 }

@@ -29,6 +29,10 @@
 //!   stack is touched after; a publishing switch stores the context in between.
 //! * `[frame.I4]` `asm!` blocks here lack the option `nostack`, so that the compiler keeps nothing
 //!   in a red zone around them.
+#![cfg_attr(
+    not(all(feature = "std", unix)),
+    allow(dead_code, reason = "links are for coroutines alone")
+)]
 
 // The one platform choice of this crate: everything else names `arch` and no target.
 #[cfg(all(
