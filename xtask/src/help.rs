@@ -28,6 +28,8 @@ cargo xtask <command>
   bench-ffi        fibers launched from C, beside Rust and Boost.Fiber
   install-ffi --prefix DIR [--destdir DIR]
                    the C library, with what pkg-config and CMake need to find it
+  bench-switch [args]
+                   the same for the switch and its coroutines
   help             this text
 
 A step whose tool is missing prints SKIPPED with the command that gets it, and is counted.";

@@ -21,6 +21,7 @@
 mod alone;
 mod bench;
 mod bench_ffi;
+mod bench_switch;
 mod cabi;
 mod ci;
 mod cross;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
         ["bench-ffi"] => exit(&[bench_ffi::run(&shell)]),
         ["install-ffi", rest @ ..] => exit(&[install_ffi::run(&shell, rest)]),
         ["bench-arena", rest @ ..] => exit(&[bench::run_arena(&shell, rest)]),
+        ["bench-switch", rest @ ..] => exit(&[bench_switch::run(&shell, rest)]),
         ["fmt"] => exit(&[fmt::write(&shell)]),
         ["fmt", "--check"] => exit(&[fmt::check(&shell)]),
         ["cross", target] => exit(&[cross::run(&shell, target)]),

@@ -17,7 +17,7 @@
 use core::fmt;
 use core::ptr::NonNull;
 
-use crate::{StackBounds, arch};
+use crate::{StackBounds, arch, linked};
 
 /// A suspended context: where its frame lies.
 ///
@@ -94,6 +94,73 @@ impl Context {
         Self(raw.cast())
     }
 
+    /// Runs `look` so that a walk along the stack from inside of it goes on into this context, as
+    /// if the code that is suspended there had called it. It runs on the stack of the caller.
+    ///
+    /// Take a backtrace in it, or call the unwinder of the platform. On Windows there is no unwind
+    /// information that could say so: there the walk goes on into the caller, as ever.
+    ///
+    /// ```
+    /// # use core::ptr::null_mut;
+    /// # use dtact_switch::{Context, ContextSwitcher, SameThreadNoFloat, StackBounds, Transfer};
+    /// use std::backtrace::Backtrace;
+    ///
+    /// unsafe extern "C" fn entry(first: Transfer) -> ! {
+    ///     // SAFETY: the resumer waits in the context it left.
+    ///     let _never = unsafe { SameThreadNoFloat::switch(first.from, null_mut()) };
+    ///     unreachable!("nobody resumes it")
+    /// }
+    ///
+    /// # let mut stack = vec![0_u128; 4096];
+    /// # let bounds = StackBounds::of_block(&mut stack);
+    /// # // SAFETY: aligned, the bounds of 64 KiB that live longer than the last switch.
+    /// # let fresh = unsafe { Context::new(bounds, entry) };
+    /// # // SAFETY: a fresh context.
+    /// # let parked = unsafe { SameThreadNoFloat::switch(fresh, null_mut()) }.from;
+    /// // SAFETY: the context is suspended, and stays so.
+    /// let backtrace = unsafe { parked.with_walk(Backtrace::force_capture) };
+    /// println!("{backtrace}");
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// It never does. A panic that leaves `look` aborts the process: it must not unwind into frames
+    /// that did not call it.
+    ///
+    /// # Safety
+    ///
+    /// The context is suspended, and nobody resumes it before `look` returns. That is so for one
+    /// that is owned; not for one that was left by
+    /// [`CrossThread::switch_publishing`](crate::CrossThread::switch_publishing) and is known by
+    /// name only.
+    pub unsafe fn with_walk<T, F: FnOnce() -> T>(&self, look: F) -> T {
+        /// What goes in, and what comes out.
+        struct Call<T, F> {
+            look: Option<F>,
+            seen: Option<T>,
+        }
+
+        /// `extern "C"`: a panic ends here.
+        ///
+        /// # Safety
+        ///
+        /// `data` is the address of a `Call` of these types, borrowed by nobody else.
+        unsafe extern "C" fn call<T, F: FnOnce() -> T>(data: *mut ()) {
+            // SAFETY: the caller vouches for it.
+            let call = unsafe { &mut *data.cast::<Call<T, F>>() };
+            call.seen = call.look.take().map(|look| look());
+        }
+
+        let mut data = Call {
+            look: Some(look),
+            seen: None,
+        };
+        // SAFETY: complete [context.I1], and suspended until `look` returns (the caller). `call`
+        // gets what it expects, and does not unwind.
+        unsafe { linked::call_above(self, call::<T, F>, (&raw mut data).cast()) };
+        data.seen.expect("called once")
+    }
+
     /// Wraps the address of a complete frame.
     ///
     /// # Safety
@@ -102,6 +169,16 @@ impl Context {
     #[inline]
     pub(crate) unsafe fn from_frame(frame: NonNull<arch::Frame>) -> Self {
         Self(frame)
+    }
+
+    /// Where the frame lies, for who looks at it.
+    #[inline]
+    #[cfg_attr(
+        windows,
+        expect(dead_code, reason = "nobody can look: see `with_walk`")
+    )]
+    pub(crate) const fn frame(&self) -> NonNull<arch::Frame> {
+        self.0
     }
 
     /// Gives up the ownership to the switch.
