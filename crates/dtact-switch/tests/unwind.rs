@@ -161,6 +161,7 @@ unsafe extern "C" fn echo<Resumer: Way, Fiber: Way>(first: Transfer) -> ! {
 }
 
 /// Bottom and top of the stack of a coroutine.
+#[cfg(feature = "std")]
 static STACK: [AtomicUsize; 2] = [const { AtomicUsize::new(0) }; 2];
 
 /// After each instruction of a coroutine and its resumer: every walk meets the resumer.
