@@ -27,7 +27,7 @@ const STACK: &[&str] = &[
     "dtact",
 ];
 
-const TARGETS: [Target; 3] = [
+static TARGETS: [Target; 3] = [
     Target {
         triple: "x86_64-unknown-linux-musl",
         tools: &[library(
@@ -137,19 +137,8 @@ const fn emulator(name: &'static str, probe: &'static [&'static str]) -> Tool {
 
 /// Builds the crates for the target of that name, and runs their tests.
 pub(crate) fn run(shell: &Shell, triple: &str) -> Result<(), Halt> {
-    let Some(target) = TARGETS.iter().find(|target| target.triple == triple) else {
-        return Err(Halt::Unsupported(format!("nothing is set up for {triple}")));
-    };
-    for tool in target.tools {
-        shell.need(tool)?;
-    }
-    let mut vars: Vec<(&str, &str)> = target.linker.into_iter().collect();
-    if let Some((name, emulator)) = target.emulator {
-        vars.push((name, emulator));
-        // For tests that start themselves again, and for those that would take minutes.
-        vars.push(("DTACT_RUNNER", emulator));
-        vars.push(("DTACT_EMULATED", "1"));
-    }
+    let target = ready(shell, triple)?;
+    let vars = target.vars(target.emulator.map(|(_, emulator)| emulator));
     let test = |profile: &[&'static str], crates: &[&'static str]| {
         let mut line = vec!["cargo", "test", "--no-fail-fast", "--target", target.triple];
         line.extend(profile);
@@ -162,4 +151,44 @@ pub(crate) fn run(shell: &Shell, triple: &str) -> Result<(), Halt> {
     }
     let release = test(&["--release"], target.release);
     debug.and(release)
+}
+
+/// Runs the tests of one crate for the target of that name, under an emulator of the caller's.
+pub(crate) fn test_under(
+    shell: &Shell,
+    triple: &str,
+    emulator: &str,
+    name: &str,
+) -> Result<(), Halt> {
+    let target = ready(shell, triple)?;
+    let line = ["cargo", "test", "--no-fail-fast", "--target", triple];
+    shell.run_with(
+        &target.vars(Some(emulator)),
+        &[&line[..], &["-p", name]].concat(),
+    )
+}
+
+/// The target of that name, with its tools at hand.
+fn ready(shell: &Shell, triple: &str) -> Result<&'static Target, Halt> {
+    let Some(target) = TARGETS.iter().find(|target| target.triple == triple) else {
+        return Err(Halt::Unsupported(format!("nothing is set up for {triple}")));
+    };
+    for tool in target.tools {
+        shell.need(tool)?;
+    }
+    Ok(target)
+}
+
+impl Target {
+    /// The environment in which its tests are built, and run by `emulator`, if any.
+    fn vars<'a>(&self, emulator: Option<&'a str>) -> Vec<(&'static str, &'a str)> {
+        let mut vars: Vec<(&'static str, &'a str)> = self.linker.into_iter().collect();
+        if let (Some((name, _)), Some(emulator)) = (self.emulator, emulator) {
+            vars.push((name, emulator));
+            // For tests that start themselves again, and for those that would take minutes.
+            vars.push(("DTACT_RUNNER", emulator));
+            vars.push(("DTACT_EMULATED", "1"));
+        }
+        vars
+    }
 }

@@ -19,9 +19,11 @@
 )]
 
 mod alone;
+mod asan;
 mod bench;
 mod cabi;
 mod ci;
+mod cpus;
 mod cross;
 mod deny;
 mod doc;
@@ -31,10 +33,13 @@ mod lint;
 mod loom;
 mod miri;
 mod outcome;
+mod planted;
 mod shell;
 mod steps;
 mod test;
 mod tidy;
+mod tsan;
+mod valgrind;
 
 use std::process::ExitCode;
 

@@ -1,5 +1,6 @@
 //! A stack in locked memory, where the kernel refuses guard advice, is guarded by protection.
-#![cfg(all(not(miri), not(dtact_loom)))]
+// The sanitizers ignore the request to lock.
+#![cfg(not(any(miri, dtact_loom, dtact_asan, dtact_tsan)))]
 #![allow(unsafe_code, reason = "locks memory of a pool")]
 
 use std::fs;

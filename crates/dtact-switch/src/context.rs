@@ -15,9 +15,10 @@
 )]
 
 use core::fmt;
+use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 
-use crate::arch;
+use crate::{arch, tool};
 
 /// A suspended context: where its frame lies.
 ///
@@ -61,8 +62,30 @@ impl Context {
     #[inline]
     pub unsafe fn new(top: NonNull<u8>, entry: Entry) -> Self {
         // SAFETY: the caller vouches for `top`, word for word what is asked here.
-        let frame = unsafe { arch::write_fresh_frame(top, entry) };
+        let frame = unsafe { tool::fresh(top, None, entry) };
         // [context.I1] holds: the frame is complete, and nothing runs on the fresh stack.
+        Self(frame)
+    }
+
+    /// As [`Context::new`], and says where the stack ends: `bottom` is its lowest usable byte.
+    ///
+    /// Nothing but a tool wants to know. Built for AddressSanitizer, ThreadSanitizer or Valgrind
+    /// (see [the crate](crate#tools)), the context carries the bounds and the tool is told of them;
+    /// otherwise this is [`Context::new`]. Under a tool a context without bounds makes for reports
+    /// that are less precise, and warnings.
+    ///
+    /// # Safety
+    ///
+    /// What [`Context::new`] asks, of the block from `bottom` to `top`.
+    ///
+    /// # Panics
+    ///
+    /// With debug assertions, where `top` is not aligned.
+    #[inline]
+    pub unsafe fn new_within(bottom: NonNull<u8>, top: NonNull<u8>, entry: Entry) -> Self {
+        // SAFETY: as in `new`.
+        let frame = unsafe { tool::fresh(top, Some(bottom), entry) };
+        // [context.I1] holds, as in `new`.
         Self(frame)
     }
 
@@ -78,7 +101,7 @@ impl Context {
     #[inline]
     #[must_use = "the pointer is the only way back to the context"]
     pub fn into_raw(self) -> NonNull<()> {
-        self.0.cast()
+        self.into_frame().cast()
     }
 
     /// Takes the ownership back.
@@ -106,6 +129,13 @@ impl Context {
     /// Gives up the ownership to the switch.
     #[inline]
     pub(crate) fn into_frame(self) -> NonNull<arch::Frame> {
+        // Under a tool, dropping a context means something.
+        tool::owned(ManuallyDrop::new(self).0)
+    }
+
+    /// What it points to, for the tool that counts drops.
+    #[cfg(any(dtact_asan, dtact_tsan, dtact_valgrind))]
+    pub(crate) fn pointer(&self) -> NonNull<arch::Frame> {
         self.0
     }
 }

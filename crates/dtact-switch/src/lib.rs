@@ -39,6 +39,16 @@
 //! `std`, on by default: coroutines and their stacks, by the standard library and rustix. Without
 //! it the crate is `no_std`, needs no `alloc`, and has no dependencies.
 //!
+//! # Tools
+//!
+//! AddressSanitizer, ThreadSanitizer and Valgrind can be told of stacks and switches. Build the
+//! whole program with one of `--cfg dtact_asan`, `--cfg dtact_tsan` and `--cfg dtact_valgrind` in
+//! `RUSTFLAGS`, beside what the tool itself needs; `cargo xtask asan`, `tsan` and `valgrind` show
+//! how. Without them there is no trace of it in the code.
+//!
+//! Make contexts by [`Context::new_within`], so that the tool knows where the stack ends. Under a
+//! tool a context that is dropped is given up: what the tool keeps for its stack is freed.
+//!
 //! # Supported targets
 //!
 //! | architecture | ABI              | systems | inline | naked | backtrace                 |
@@ -53,15 +63,27 @@
 #![no_std]
 #![deny(unsafe_code)]
 
-// For the coroutines alone: the core needs neither `std` nor an allocator.
-#[cfg(feature = "std")]
+// For the coroutines, for what tools are told, and for threads in place of stacks: the core needs
+// neither `std` nor an allocator.
+#[cfg(any(
+    feature = "std",
+    dtact_asan,
+    dtact_tsan,
+    dtact_valgrind,
+    miri,
+    dtact_loom
+))]
 extern crate std;
 
+// Where assembly cannot run, a thread stands in for each stack.
+#[cfg_attr(any(miri, dtact_loom), path = "stand_in/mod.rs")]
 mod arch;
 mod context;
 #[cfg(all(feature = "std", unix))]
 mod coroutine;
 mod switcher;
+mod sync;
+mod tool;
 
 pub use context::{Context, Entry, Transfer};
 #[cfg(all(feature = "std", unix))]

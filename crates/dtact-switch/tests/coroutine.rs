@@ -1,5 +1,5 @@
 //! A coroutine passes values both ways, panics to its resumer, and nests.
-#![cfg(all(not(miri), feature = "std", unix))]
+#![cfg(all(feature = "std", unix))]
 #![allow(
     unsafe_code,
     reason = "acknowledges the contract of suspended stacks, and resets a coroutine"
@@ -250,6 +250,7 @@ fn what_borrows_may_be_given_by_promise() {
     assert_eq!(seen, ["borr"]);
 }
 
+#[cfg_attr(miri, ignore = "the stack there is that of a thread")]
 #[test]
 fn a_backtrace_inside_a_coroutine_ends_at_its_root() {
     #[inline(never)]

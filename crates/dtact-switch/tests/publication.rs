@@ -1,5 +1,5 @@
 //! A context published by the switch that leaves it may be resumed at once by another thread.
-#![cfg(not(miri))]
+#![cfg(not(dtact_loom))]
 #![allow(unsafe_code, reason = "the tests call the switch")]
 
 mod support;
@@ -14,9 +14,9 @@ use dtact_switch::{
 };
 use support::{HeapStack, Numbers, word};
 
-const HOPS_MAX: usize = 100_000;
+const HOPS_MAX: usize = if cfg!(miri) { 100 } else { 100_000 };
 /// Where the two threads seldom run at once a hop costs a time slice, and fewer must do.
-const HOPS_MIN: usize = 100;
+const HOPS_MIN: usize = if cfg!(miri) { 10 } else { 100 };
 const LIMIT: Duration = Duration::from_secs(3);
 
 /// Two threads, one fiber: it goes from slot to slot.

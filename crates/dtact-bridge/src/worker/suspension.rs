@@ -17,7 +17,10 @@ use crate::{
     fiber::{Cell as FiberCell, state::Park},
     fiber_ref::FiberRef,
     sync::Ordering,
-    worker::{context::WorkerContext, dispatch, stacks},
+    worker::{
+        context::{Here, WorkerContext},
+        dispatch, stacks,
+    },
 };
 
 /// Where a fiber stands while it is suspended in `wait`. It lies on the fiber's own stack.
@@ -98,13 +101,15 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
         },
     }
     context.counters().suspended();
-    let top = spare.top();
+    let (bottom, top) = (spare.bottom(), spare.top());
     suspension.stack.set(context.replace_stack(Some(spare)));
     // SAFETY: the spare is a stack of the pool on which nothing stands [bridge.W3], with its
     // top aligned.
-    let next = unsafe { Context::new(top, loop_entry) };
+    let next = unsafe { Context::new_within(bottom, top, loop_entry) };
+    // SAFETY: this runs on the worker's thread.
+    let here = unsafe { Here::new(context) };
     // SAFETY: a context just made, entered once.
-    unsafe { switch(context, next, Left::Fiber(NonNull::from(&suspension))) };
+    unsafe { switch(here, next, Left::Fiber(NonNull::from(&suspension))) };
     // Back, on the same thread [bridge.W2], with the fiber in this worker's hands again.
     header.suspension.set(None);
     header.home.store(0, Ordering::Relaxed);
@@ -131,7 +136,7 @@ pub(crate) fn is_cancelled(context: &WorkerContext, fiber: FiberRef) -> bool {
 ///
 /// - The caller is the worker's loop, with nothing of value in its frames [bridge.W1].
 /// - The caller holds the fiber of this cell [bridge.S1], which was suspended on this thread.
-pub(crate) unsafe fn resume(context: &WorkerContext, cell: FiberCell) -> ! {
+pub(crate) unsafe fn resume(context: Here, cell: FiberCell) -> ! {
     let header = cell.header();
     let home = header.home.load(Ordering::Relaxed);
     assert_eq!(
@@ -144,7 +149,7 @@ pub(crate) unsafe fn resume(context: &WorkerContext, cell: FiberCell) -> ! {
     let suspension = unsafe { suspension.as_ref() };
     let next = suspension.context.take().expect("its stack has been left");
     let left = context.replace_stack(suspension.stack.take());
-    stacks::put_left(context, left);
+    stacks::put_left(&context, left);
     // SAFETY: a suspended context, taken out of its place, so entered once.
     unsafe { leave_for_good(context, next) }
 }
@@ -155,24 +160,26 @@ pub(crate) unsafe fn resume(context: &WorkerContext, cell: FiberCell) -> ! {
 /// # Safety
 ///
 /// - The caller is the worker's loop, with nothing of value in its frames [bridge.W1].
-pub(crate) unsafe fn move_loop(context: &WorkerContext, stack: Stack) -> ! {
-    let top = stack.top();
+pub(crate) unsafe fn move_loop(context: Here, stack: Stack) -> ! {
+    let (bottom, top) = (stack.bottom(), stack.top());
     let left = context.replace_stack(Some(stack));
-    stacks::put_left(context, left);
+    stacks::put_left(&context, left);
     // SAFETY: a stack of the pool on which nothing stands [bridge.W3], with its top aligned.
-    let next = unsafe { Context::new(top, loop_entry) };
+    let next = unsafe { Context::new_within(bottom, top, loop_entry) };
     // SAFETY: a context just made, entered once.
     unsafe { leave_for_good(context, next) }
 }
 
 /// Begins the worker's loop on a pooled stack; returns when the loop has ended.
 pub(crate) fn run_on_stack(context: &WorkerContext, stack: Stack) {
-    let top = stack.top();
+    let (bottom, top) = (stack.bottom(), stack.top());
     context.replace_stack(Some(stack));
     // SAFETY: as above.
-    let next = unsafe { Context::new(top, loop_entry) };
+    let next = unsafe { Context::new_within(bottom, top, loop_entry) };
+    // SAFETY: this runs on the worker's thread.
+    let here = unsafe { Here::new(context) };
     // SAFETY: a context just made, entered once.
-    unsafe { switch(context, next, Left::Home) };
+    unsafe { switch(here, next, Left::Home) };
 }
 
 /// The foot of every loop: what is entered first on a fresh stack.
@@ -184,14 +191,20 @@ unsafe extern "C" fn loop_entry(transfer: Transfer) -> ! {
     let context = transfer.message.cast::<WorkerContext>().cast_const();
     // SAFETY: the message is the context of this thread's worker, which outlives its loop.
     let context = unsafe { &*context };
+    if cfg!(miri) {
+        // A thread stands in for this stack, and has thread-locals of its own.
+        context.be_current();
+    }
     arrive(context, transfer.from);
-    dispatch::run(context);
+    // SAFETY: this runs on the worker's thread.
+    let here = unsafe { Here::new(context) };
+    dispatch::run(here);
     let home = context
         .home
         .take()
         .expect("the worker began on its thread's own stack");
     // SAFETY: the loop is over; the thread's own stack has been left once, by `run_on_stack`.
-    unsafe { leave_for_good(context, home) }
+    unsafe { leave_for_good(here, home) }
 }
 
 /// Leaves the running context for `next`, and returns when it is resumed.
@@ -200,12 +213,12 @@ unsafe extern "C" fn loop_entry(transfer: Transfer) -> ! {
 ///
 /// - `next` may be entered on this thread now.
 #[inline]
-unsafe fn switch(context: &WorkerContext, next: Context, left: Left) {
+unsafe fn switch(context: Here, next: Context, left: Left) {
     context.left.set(left);
-    let message = ptr::from_ref(context).cast_mut().cast();
+    let message = ptr::from_ref(&*context).cast_mut().cast();
     // SAFETY: as the caller promises.
     let transfer = unsafe { SameThreadFloat::switch(next, message) };
-    arrive(context, transfer.from);
+    arrive(&context, transfer.from);
 }
 
 /// Leaves a loop frame that is never resumed.
@@ -213,7 +226,7 @@ unsafe fn switch(context: &WorkerContext, next: Context, left: Left) {
 /// # Safety
 ///
 /// - `next` may be entered on this thread now; nothing of value lies in the caller's frames.
-unsafe fn leave_for_good(context: &WorkerContext, next: Context) -> ! {
+unsafe fn leave_for_good(context: Here, next: Context) -> ! {
     // SAFETY: as the caller promises.
     unsafe { switch(context, next, Left::Loop) };
     unreachable!("an abandoned loop frame is not resumed: its context was dropped")

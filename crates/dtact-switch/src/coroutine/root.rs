@@ -134,7 +134,7 @@ where
     // SAFETY: `place` is aligned by `offset_from_top`; the block below reaches down to the bottom
     // of the stack, and stays the coroutine's (the caller). `root` may run where the body may, and
     // the context is handed to one who keeps it on its thread.
-    let context = unsafe { Context::new(place, root::<Input, Yield, Return, W, F>) };
+    let context = unsafe { Context::new_within(bottom, place, root::<Input, Yield, Return, W, F>) };
     (seed.cast(), context)
 }
 

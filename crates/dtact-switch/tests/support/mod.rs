@@ -23,6 +23,10 @@ use dtact_switch::{
     SameThreadNoFloat, Transfer,
 };
 
+/// Whether a tool is told of switches, or threads stand in for stacks: a context then is a block on
+/// the heap, and not a frame; and a function of the crate calls the entry.
+pub(crate) const TOLD: bool = cfg!(any(miri, dtact_asan, dtact_tsan, dtact_valgrind));
+
 /// A stack on the heap, without a guard.
 ///
 /// What lies above its top looks like return addresses, so that a walk that does not end at the
@@ -33,8 +37,8 @@ pub(crate) struct HeapStack {
 }
 
 impl HeapStack {
-    /// Room for a panic and for printing a backtrace in a debug build.
-    pub(crate) const BYTES: usize = 512 * 1024;
+    /// Room for a panic and for printing a backtrace in a debug build; frames grow under a tool.
+    pub(crate) const BYTES: usize = if TOLD { 4096 } else { 512 } * 1024;
 
     /// Words above the top.
     const WORDS_ABOVE: usize = 16;
@@ -72,7 +76,7 @@ impl HeapStack {
     pub(crate) fn enter_at(&self, entry: Entry) -> Context {
         // SAFETY: the top is aligned by the layout; each test keeps the stack longer than the
         // context and makes one context on it at a time.
-        unsafe { Context::new(self.top(), entry) }
+        unsafe { Context::new_within(self.bottom, self.top(), entry) }
     }
 }
 
