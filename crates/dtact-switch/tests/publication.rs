@@ -104,8 +104,15 @@ fn serve<S: CrossThread>(table: &Table, thread_index: usize) -> usize {
             thread_index,
         };
         // The resumer must not be resumed by anybody but the fiber: a plain switch.
-        // SAFETY: the fiber is fresh or was published by a switcher of this type.
-        let transfer = unsafe { S::switch(context, (&raw mut visit).cast()) };
+        let message = (&raw mut visit).cast();
+        // One thread by each form: what publishes is the inline one, and both resume it.
+        let transfer = if thread_index == 0 {
+            // SAFETY: the fiber is fresh or was published by a switcher of this type.
+            unsafe { S::switch(context, message) }
+        } else {
+            // SAFETY: as above.
+            unsafe { (S::SWITCH_NAKED)(context, message) }
+        };
         // `transfer.from` names the fiber, which may be running on the other thread by now.
         assert!(transfer.message.addr() > 0);
         served += 1;
