@@ -19,11 +19,13 @@
 )]
 
 mod alone;
+mod asan;
 mod bench;
 mod bench_ffi;
 mod bench_switch;
 mod cabi;
 mod ci;
+mod cpus;
 mod cross;
 mod deny;
 mod doc;
@@ -36,10 +38,13 @@ mod loom;
 mod miri;
 mod outcome;
 mod pages;
+mod planted;
 mod shell;
 mod steps;
 mod test;
 mod tidy;
+mod tsan;
+mod valgrind;
 mod wine;
 
 use std::process::ExitCode;

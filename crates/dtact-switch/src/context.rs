@@ -15,9 +15,10 @@
 )]
 
 use core::fmt;
+use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 
-use crate::{StackBounds, arch, linked};
+use crate::{StackBounds, arch, linked, tool};
 
 /// A suspended context: where its frame lies.
 ///
@@ -62,7 +63,7 @@ impl Context {
     #[inline]
     pub unsafe fn new(stack: StackBounds, entry: Entry) -> Self {
         // SAFETY: the caller vouches for `stack`, word for word what is asked here.
-        let frame = unsafe { arch::write_fresh_frame(&stack, entry) };
+        let frame = unsafe { tool::fresh(&stack, entry) };
         // [context.I1] holds: the frame is complete, and nothing runs on the fresh stack.
         Self(frame)
     }
@@ -79,7 +80,7 @@ impl Context {
     #[inline]
     #[must_use = "the pointer is the only way back to the context"]
     pub fn into_raw(self) -> NonNull<()> {
-        self.0.cast()
+        self.into_frame().cast()
     }
 
     /// Takes the ownership back.
@@ -173,9 +174,9 @@ impl Context {
 
     /// Where the frame lies, for who looks at it.
     #[inline]
-    #[cfg_attr(
-        windows,
-        expect(dead_code, reason = "nobody can look: see `with_walk`")
+    #[allow(
+        dead_code,
+        reason = "nobody can look where walks do not go on: see `with_walk`"
     )]
     pub(crate) const fn frame(&self) -> NonNull<arch::Frame> {
         self.0
@@ -184,6 +185,13 @@ impl Context {
     /// Gives up the ownership to the switch.
     #[inline]
     pub(crate) fn into_frame(self) -> NonNull<arch::Frame> {
+        // Under a tool, dropping a context means something.
+        tool::owned(ManuallyDrop::new(self).0)
+    }
+
+    /// What it points to, for the tool that counts drops.
+    #[cfg(any(dtact_asan, dtact_tsan, dtact_valgrind))]
+    pub(crate) fn pointer(&self) -> NonNull<arch::Frame> {
         self.0
     }
 }

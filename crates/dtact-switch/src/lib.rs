@@ -40,6 +40,16 @@
 //! `std`, on by default: coroutines and their stacks, by the standard library and rustix or
 //! windows-sys. Without it the crate is `no_std`, needs no `alloc`, and depends on bitflags alone.
 //!
+//! # Tools
+//!
+//! AddressSanitizer, ThreadSanitizer and Valgrind can be told of stacks and switches. Build the
+//! whole program with one of `--cfg dtact_asan`, `--cfg dtact_tsan` and `--cfg dtact_valgrind` in
+//! `RUSTFLAGS`, beside what the tool itself needs; `cargo xtask asan`, `tsan` and `valgrind` show
+//! how. Without them there is no trace of it in the code.
+//!
+//! The tool is told of the [`StackBounds`] of a context. Under a tool a context that is dropped is
+//! given up, what the tool keeps for its stack is freed, and backtraces end at the root.
+//!
 //! # Supported targets
 //!
 //! | architecture | ABI              | systems         | tested                   | backtrace |
@@ -79,10 +89,21 @@
 #![no_std]
 #![deny(unsafe_code)]
 
-// For the coroutines and the tests alone: the core needs neither `std` nor an allocator.
-#[cfg(any(feature = "std", test))]
+// For the coroutines, for the tests, for what tools are told, and for threads in place of stacks:
+// the core needs neither `std` nor an allocator.
+#[cfg(any(
+    feature = "std",
+    test,
+    dtact_asan,
+    dtact_tsan,
+    dtact_valgrind,
+    miri,
+    dtact_loom
+))]
 extern crate std;
 
+// Where assembly cannot run, a thread stands in for each stack.
+#[cfg_attr(any(miri, dtact_loom), path = "stand_in/mod.rs")]
 mod arch;
 mod context;
 #[cfg(feature = "std")]
@@ -91,6 +112,8 @@ mod cpu_features;
 mod linked;
 mod stack_bounds;
 mod switcher;
+mod sync;
+mod tool;
 
 pub use context::{Context, Entry, Transfer};
 #[cfg(feature = "std")]

@@ -1,5 +1,5 @@
 //! A coroutine passes values both ways, panics to its resumer, and nests.
-#![cfg(all(not(miri), feature = "std"))]
+#![cfg(feature = "std")]
 #![allow(
     unsafe_code,
     reason = "acknowledges the contract of suspended stacks, and resets a coroutine"

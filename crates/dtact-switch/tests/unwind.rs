@@ -1,8 +1,13 @@
 //! The switch can be walked at every instruction: the processor is single-stepped through switches
 //! of every form, and at each step a signal handler walks the stack it landed on to its end.
 //!
-//! On x86-64 only, the one architecture here on which a process can single-step itself.
-#![cfg(all(not(miri), target_os = "linux", target_arch = "x86_64"))]
+//! On x86-64 only, the one architecture here on which a process can single-step itself. Not under a
+//! tool, whose own code runs beside the switch and has no unwind information for each instruction.
+#![cfg(all(
+    not(any(miri, dtact_loom, dtact_asan, dtact_tsan, dtact_valgrind)),
+    target_os = "linux",
+    target_arch = "x86_64"
+))]
 #![allow(
     unsafe_code,
     reason = "the test steps through the switch and calls the unwinder"

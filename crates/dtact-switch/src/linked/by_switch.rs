@@ -26,7 +26,7 @@ use core::cell::Cell;
 use core::ptr::{NonNull, null_mut};
 
 use super::{Callee, LinkedEntry, Resumed, Word, left_during_detour};
-use crate::{Context, StackBounds, Transfer, arch};
+use crate::{Context, StackBounds, Transfer, tool};
 
 /// Whether [`call_above`] does what it says.
 pub(crate) const CAN_WALK: bool = false;
@@ -68,20 +68,25 @@ impl Link {
 
     /// Leaves the stack for the resumer, and returns when it is resumed.
     ///
+    /// It takes no reference: one that is an argument would have to stay valid until this returns,
+    /// which it never does where the stack has ended.
+    ///
     /// # Safety
     ///
-    /// The stack runs, and is of the kind `FLOAT`.
+    /// There is a link, whose stack runs and is of the kind `FLOAT`.
     #[inline]
-    unsafe fn leave<const FLOAT: bool>(&self, by: usize) {
-        let Some(parent) = self.parent.take() else {
+    unsafe fn leave<const FLOAT: bool>(link: NonNull<Self>, by: usize) {
+        // SAFETY: both sides have shared references alone.
+        let shared = unsafe { link.as_ref() };
+        let Some(parent) = shared.parent.take() else {
             left_during_detour()
         };
-        self.left_by.set(by);
+        shared.left_by.set(by);
         // SAFETY: left by the resumer, and taken once.
         let parent = unsafe { Context::from_raw(parent) };
         // SAFETY: the resumer waits in `resume`, by a switch of the same kind (the caller).
         let transfer = unsafe { switch::<FLOAT>(parent, null_mut()) };
-        self.parent.set(Some(transfer.from.into_raw()));
+        shared.parent.set(Some(transfer.from.into_raw()));
     }
 }
 
@@ -93,7 +98,7 @@ impl Link {
 #[inline]
 unsafe fn switch<const FLOAT: bool>(to: Context, message: *mut ()) -> Transfer {
     // SAFETY: the caller's.
-    unsafe { arch::switch_inline::<FLOAT>(to, message) }
+    unsafe { tool::switch_inline::<FLOAT>(to, message) }
 }
 
 /// Makes the first context of a linked stack, whose kind is `FLOAT`.
@@ -126,7 +131,7 @@ unsafe extern "C" fn start<const FLOAT: bool>(first: Transfer) -> ! {
     let ended = unsafe { (shared.entry)(link, shared.word.get()) };
     shared.word.set(ended.word);
     // SAFETY: the stack runs.
-    unsafe { shared.leave::<FLOAT>(ended.how) };
+    unsafe { Link::leave::<FLOAT>(link, ended.how) };
     unreachable!("a stack that has ended is not resumed: its context was dropped")
 }
 
@@ -201,7 +206,7 @@ unsafe fn work<const FLOAT: bool>(mut left: Context, link: &Link) -> Context {
 pub(crate) unsafe fn suspend<const FLOAT: bool>(link: &Link, word: Word) -> Word {
     link.word.set(word);
     // SAFETY: the caller's.
-    unsafe { link.leave::<FLOAT>(SUSPENDED) };
+    unsafe { Link::leave::<FLOAT>(NonNull::from(link), SUSPENDED) };
     link.word.get()
 }
 
@@ -243,7 +248,7 @@ pub(crate) unsafe fn call_on(stack: &StackBounds, callee: Callee, data: *mut ())
 pub(crate) unsafe fn call_on_parent<const FLOAT: bool>(link: &Link, callee: Callee, data: *mut ()) {
     link.work.set(Some((callee, data)));
     // SAFETY: the caller's.
-    unsafe { link.leave::<FLOAT>(FOR_WORK) };
+    unsafe { Link::leave::<FLOAT>(NonNull::from(link), FOR_WORK) };
 }
 
 /// Calls `callee` with `data`. A walk goes on into the caller: there is no unwind information that
