@@ -100,7 +100,11 @@ fn main() -> ExitCode {
     println!("{table}");
     if options.is_written {
         let circumstances = page::circumstances(options.workers, options.rounds);
-        if let Err(error) = page::write(Path::new(PAGE), &format!("{circumstances}\n\n{table}")) {
+        if let Err(error) = page::write(
+            Path::new(PAGE),
+            "bench",
+            &format!("{circumstances}\n\n{table}"),
+        ) {
             eprintln!("the page was not written: {error}");
             return ExitCode::FAILURE;
         }

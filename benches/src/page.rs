@@ -1,17 +1,20 @@
-//! The page of published figures: the part between two markers is written by this program.
+//! The page of published figures: what stands between the two markers of a command is its work.
 
 use std::{fs, io, path::Path, process::Command};
 
-const BEGIN: &str = "<!-- written by `cargo xtask bench --write`: begin -->";
-const END: &str = "<!-- written by `cargo xtask bench --write`: end -->";
-
-/// Replaces what stands between the markers of `page`.
-pub(crate) fn write(page: &Path, text: &str) -> io::Result<()> {
+/// Replaces what stands between the markers of `cargo xtask COMMAND --write` in `page`.
+pub(crate) fn write(page: &Path, command: &str, text: &str) -> io::Result<()> {
+    let [begin, end] = markers(command);
     let old = fs::read_to_string(page)?;
     let missing = || io::Error::other(format!("{} has lost its markers", page.display()));
-    let (before, rest) = old.split_once(BEGIN).ok_or_else(missing)?;
-    let (_, after) = rest.split_once(END).ok_or_else(missing)?;
-    fs::write(page, format!("{before}{BEGIN}\n\n{text}\n\n{END}{after}"))
+    let (before, rest) = old.split_once(&begin).ok_or_else(missing)?;
+    let (_, after) = rest.split_once(&end).ok_or_else(missing)?;
+    fs::write(page, format!("{before}{begin}\n\n{text}\n\n{end}{after}"))
+}
+
+fn markers(command: &str) -> [String; 2] {
+    ["begin", "end"]
+        .map(|which| format!("<!-- written by `cargo xtask {command} --write`: {which} -->"))
 }
 
 /// Where and how the figures were taken.
@@ -53,15 +56,18 @@ fn processor() -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{BEGIN, END, write};
+    use super::{markers, write};
 
     #[test]
     fn only_what_stands_between_the_markers_changes() {
         let page = std::env::temp_dir().join(format!("dtact-page-{}", std::process::id()));
-        std::fs::write(&page, format!("above\n{BEGIN}\nold\n{END}\nbelow\n")).unwrap();
-        write(&page, "new").unwrap();
+        let [begin, end] = markers("bench");
+        let [other, rest] = markers("bench-other");
+        let around = |what| format!("above\n{other}\n{rest}\n{begin}{what}{end}\nbelow\n");
+        std::fs::write(&page, around("\nold\n")).unwrap();
+        write(&page, "bench", "new").unwrap();
         let text = std::fs::read_to_string(&page).unwrap();
         std::fs::remove_file(&page).unwrap();
-        assert_eq!(text, format!("above\n{BEGIN}\n\nnew\n\n{END}\nbelow\n"));
+        assert_eq!(text, around("\n\nnew\n\n"));
     }
 }

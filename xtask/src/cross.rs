@@ -38,7 +38,7 @@ const STACK: &[&str] = &[
     "dtact",
 ];
 
-const TARGETS: [Target; 4] = [
+static TARGETS: [Target; 4] = [
     Target {
         triple: "x86_64-unknown-linux-musl",
         tools: &[library(
@@ -167,37 +167,31 @@ type Var = (&'static str, &'static str);
 
 /// What to set for a target that an emulator runs, when all tools are there: linker and emulator.
 pub(crate) fn emulated(shell: &Shell, triple: &str) -> Result<(Var, Var), Halt> {
-    let target = TARGETS.iter().find(|target| target.triple == triple);
-    let Some(Target {
-        tools,
-        linker: Some(linker),
-        emulator: Emulator::Processor(name, emulator),
-        ..
-    }) = target
+    let target = ready(shell, triple)?;
+    let (Some(linker), Emulator::Processor(name, emulator)) = (target.linker, &target.emulator)
     else {
         return Err(Halt::Unsupported(format!("nothing emulates {triple}")));
     };
-    for tool in *tools {
-        shell.need(tool)?;
-    }
-    Ok((*linker, (*name, *emulator)))
+    Ok((linker, (name, emulator)))
 }
 
-/// Builds the crates for the target of that name, and runs their tests.
-pub(crate) fn run(shell: &Shell, triple: &str) -> Result<(), Halt> {
+/// The target of that name, with its tools at hand.
+fn ready(shell: &Shell, triple: &str) -> Result<&'static Target, Halt> {
     let Some(target) = TARGETS.iter().find(|target| target.triple == triple) else {
         return Err(Halt::Unsupported(format!("nothing is set up for {triple}")));
     };
     for tool in target.tools {
         shell.need(tool)?;
     }
+    Ok(target)
+}
+
+/// Builds the crates for the target of that name, and runs their tests.
+pub(crate) fn run(shell: &Shell, triple: &str) -> Result<(), Halt> {
+    let target = ready(shell, triple)?;
     match target.emulator {
         Emulator::None => test(shell, target, &[]),
-        Emulator::Processor(name, emulator) => {
-            // For tests that start themselves again, and for those that would take minutes.
-            let again = [("DTACT_RUNNER", emulator), ("DTACT_EMULATED", "1")];
-            test(shell, target, &[&[(name, emulator)], &again[..]].concat())
-        }
+        Emulator::Processor(name, emulator) => test(shell, target, &under(name, emulator)),
         Emulator::Wine(name) => {
             let wine = Wine::set_up(shell)?;
             let runner = wine.runner();
@@ -210,6 +204,40 @@ pub(crate) fn run(shell: &Shell, triple: &str) -> Result<(), Halt> {
             tested.and(stopped)
         }
     }
+}
+
+/// Runs the tests of one crate for the target of that name, under an emulator of the caller's.
+pub(crate) fn test_under(
+    shell: &Shell,
+    triple: &str,
+    emulator: &str,
+    name: &str,
+) -> Result<(), Halt> {
+    let (linker, (variable, _)) = emulated(shell, triple)?;
+    let mut vars = under(variable, emulator).to_vec();
+    vars.push(linker);
+    shell.run_with(
+        &vars,
+        &[
+            "cargo",
+            "test",
+            "--no-fail-fast",
+            "--target",
+            triple,
+            "-p",
+            name,
+        ],
+    )
+}
+
+/// What to set for programs that an emulator runs: for cargo, for tests that start themselves
+/// again, and for those that would take minutes.
+const fn under<'a>(name: &'static str, emulator: &'a str) -> [(&'static str, &'a str); 3] {
+    [
+        (name, emulator),
+        ("DTACT_RUNNER", emulator),
+        ("DTACT_EMULATED", "1"),
+    ]
 }
 
 /// Runs the tests in debug and in release.

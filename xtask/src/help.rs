@@ -21,7 +21,11 @@ cargo xtask <command>
   cabi             the C ABI, used from C and from C++
   deny             licences, duplicates and sources of the dependencies
   miri             the pure Rust parts under Miri; needs nightly
+  asan             the tests and planted bugs under AddressSanitizer; needs nightly
+  tsan             the same under ThreadSanitizer; needs nightly with rust-src
+  valgrind         the tests of the switch, and a planted bug, under Valgrind
   cross [target]   the crates, tested for other targets, under an emulator where needed
+  cpus             the switch for AArch64 on an old processor and on the newest
   foreign          the targets that nothing here can run, linted, assembled and read
   pages            the arena, emulated with pages of 16 and of 64 KiB
   bench [args]     the benchmarks, in release; --write has them write their tables
@@ -30,6 +34,8 @@ cargo xtask <command>
   bench-ffi        fibers launched from C, beside Rust and Boost.Fiber
   install-ffi --prefix DIR [--destdir DIR]
                    the C library, with what pkg-config and CMake need to find it
+  bench-switch [args]
+                   the same for the switch and its coroutines
   help             this text
 
 A step whose tool is missing prints SKIPPED with the command that gets it, and is counted.";

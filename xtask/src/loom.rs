@@ -26,6 +26,8 @@ pub(crate) fn run(shell: &Shell) -> Result<(), Halt> {
     let line = ["cargo", "test", "--release", "--lib"];
     let crates = [
         "-p",
+        "dtact-switch",
+        "-p",
         "dtact-arena",
         "-p",
         "dtact-mesh",

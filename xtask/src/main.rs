@@ -19,10 +19,13 @@
 )]
 
 mod alone;
+mod asan;
 mod bench;
 mod bench_ffi;
+mod bench_switch;
 mod cabi;
 mod ci;
+mod cpus;
 mod cross;
 mod deny;
 mod doc;
@@ -35,12 +38,15 @@ mod loom;
 mod miri;
 mod outcome;
 mod pages;
+mod planted;
 mod shell;
 mod shuttle;
 mod sim_plots;
 mod steps;
 mod test;
 mod tidy;
+mod tsan;
+mod valgrind;
 mod wine;
 
 use std::process::ExitCode;
@@ -60,6 +66,7 @@ fn main() -> ExitCode {
         ["bench-arena", rest @ ..] => exit(&[bench::run_arena(&shell, rest)]),
         ["shuttle"] => exit(&[shuttle::all(&shell)]),
         ["sim-plots"] => exit(&[sim_plots::run(&shell)]),
+        ["bench-switch", rest @ ..] => exit(&[bench_switch::run(&shell, rest)]),
         ["fmt"] => exit(&[fmt::write(&shell)]),
         ["fmt", "--check"] => exit(&[fmt::check(&shell)]),
         ["cross", target] => exit(&[cross::run(&shell, target)]),

@@ -71,6 +71,26 @@ impl Shell {
         }
     }
 
+    /// Whether a program that may fail exits with zero, and what it says about errors.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be started.
+    pub(crate) fn attempt(
+        &self,
+        vars: &[(&str, &str)],
+        line: &[&str],
+    ) -> Result<(bool, String), Halt> {
+        println!("$ {}", shown(vars, line));
+        let output = self
+            .command(line)?
+            .envs(vars.iter().copied())
+            .output()
+            .map_err(|error| Halt::failed(format!("{} could not be started: {error}", line[0])))?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        Ok((output.status.success(), said))
+    }
+
     /// What a program prints, its errors shown.
     ///
     /// # Errors

@@ -3,7 +3,8 @@
 use crate::outcome::Halt;
 use crate::shell::Shell;
 use crate::{
-    alone, cabi, cross, deny, doc, fmt, foreign, lint, loom, miri, pages, shuttle, test, tidy,
+    alone, asan, cabi, cpus, cross, deny, doc, fmt, foreign, lint, loom, miri, pages, shuttle,
+    test, tidy, tsan, valgrind,
 };
 
 /// One step of `ci`, and the command by which it runs alone.
@@ -61,8 +62,12 @@ pub(crate) const ALL: &[Step] = &[
     step("cabi", |shell, _| cabi::run(shell)),
     step("deny", |shell, _| deny::run(shell)),
     step("miri", |shell, _| miri::run(shell)),
+    step("asan", |shell, _| asan::run(shell)),
+    step("tsan", |shell, _| tsan::run(shell)),
+    step("valgrind", |shell, _| valgrind::run(shell)),
     on("x86_64-unknown-linux-musl"),
     on("aarch64-unknown-linux-gnu"),
+    step("cpus", |shell, _| cpus::run(shell)),
     on("riscv64gc-unknown-linux-gnu"),
     on("x86_64-pc-windows-gnu"),
     step("foreign", |shell, _| foreign::run(shell)),

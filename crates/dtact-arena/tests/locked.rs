@@ -1,5 +1,9 @@
 //! A stack in locked memory, where the kernel refuses guard advice, is guarded by protection.
-#![cfg(all(target_os = "linux", not(miri), not(dtact_loom)))]
+// The sanitizers ignore the request to lock.
+#![cfg(all(
+    target_os = "linux",
+    not(any(miri, dtact_loom, dtact_asan, dtact_tsan))
+))]
 #![allow(unsafe_code, reason = "locks memory of a pool")]
 
 mod child;

@@ -166,7 +166,7 @@ impl<F: Future, S: ContextSwitcher> TaskFuture<F, S> {
             all |= traits::FLOOR;
         }
         header.set_traits(all);
-        floor as usize > context.stack_bytes() && !cfg!(miri)
+        floor as usize > context.stack_bytes()
     }
 }
 

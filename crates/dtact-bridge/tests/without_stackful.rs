@@ -1,5 +1,5 @@
-//! The whole runtime without stackful suspension, small enough for Miri: there, workers stand on
-//! their threads' own stacks, and no assembly runs.
+//! The whole runtime without stackful suspension, small enough for Miri: there a thread stands in
+//! for the stack that a worker's loop stands on.
 
 use std::{
     future::{Future as _, pending, poll_fn},

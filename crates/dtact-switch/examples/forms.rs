@@ -76,3 +76,35 @@ pub unsafe extern "C" fn fresh(stack: &StackBounds, entry: Entry) -> Context {
     // SAFETY: the caller's.
     unsafe { Context::new(*stack, entry) }
 }
+
+/// The forms of coroutines.
+#[cfg(feature = "std")]
+pub mod coroutines {
+    use dtact_switch::{Coroutine, CoroutineResult, GuardedStack, SameThreadFloat, Yielder};
+
+    #[inline(never)]
+    pub fn resume_no_float(
+        coroutine: &mut Coroutine<u64, u64, ()>,
+        input: u64,
+    ) -> CoroutineResult<u64, ()> {
+        coroutine.resume(input)
+    }
+
+    #[inline(never)]
+    pub fn resume_float(
+        coroutine: &mut Coroutine<u64, u64, (), GuardedStack, SameThreadFloat>,
+        input: u64,
+    ) -> CoroutineResult<u64, ()> {
+        coroutine.resume(input)
+    }
+
+    #[inline(never)]
+    pub fn suspend_no_float(yielder: &Yielder<u64, u64>, value: u64) -> u64 {
+        yielder.suspend(value)
+    }
+
+    #[inline(never)]
+    pub fn suspend_float(yielder: &Yielder<u64, u64, SameThreadFloat>, value: u64) -> u64 {
+        yielder.suspend(value)
+    }
+}

@@ -15,9 +15,10 @@
 )]
 
 use core::fmt;
+use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 
-use crate::{StackBounds, arch};
+use crate::{StackBounds, arch, linked, tool};
 
 /// A suspended context: where its frame lies.
 ///
@@ -62,7 +63,7 @@ impl Context {
     #[inline]
     pub unsafe fn new(stack: StackBounds, entry: Entry) -> Self {
         // SAFETY: the caller vouches for `stack`, word for word what is asked here.
-        let frame = unsafe { arch::write_fresh_frame(&stack, entry) };
+        let frame = unsafe { tool::fresh(&stack, entry) };
         // [context.I1] holds: the frame is complete, and nothing runs on the fresh stack.
         Self(frame)
     }
@@ -79,7 +80,7 @@ impl Context {
     #[inline]
     #[must_use = "the pointer is the only way back to the context"]
     pub fn into_raw(self) -> NonNull<()> {
-        self.0.cast()
+        self.into_frame().cast()
     }
 
     /// Takes the ownership back.
@@ -94,6 +95,73 @@ impl Context {
         Self(raw.cast())
     }
 
+    /// Runs `look` so that a walk along the stack from inside of it goes on into this context, as
+    /// if the code that is suspended there had called it. It runs on the stack of the caller.
+    ///
+    /// Take a backtrace in it, or call the unwinder of the platform. On Windows there is no unwind
+    /// information that could say so: there the walk goes on into the caller, as ever.
+    ///
+    /// ```
+    /// # use core::ptr::null_mut;
+    /// # use dtact_switch::{Context, ContextSwitcher, SameThreadNoFloat, StackBounds, Transfer};
+    /// use std::backtrace::Backtrace;
+    ///
+    /// unsafe extern "C" fn entry(first: Transfer) -> ! {
+    ///     // SAFETY: the resumer waits in the context it left.
+    ///     let _never = unsafe { SameThreadNoFloat::switch(first.from, null_mut()) };
+    ///     unreachable!("nobody resumes it")
+    /// }
+    ///
+    /// # let mut stack = vec![0_u128; 4096];
+    /// # let bounds = StackBounds::of_block(&mut stack);
+    /// # // SAFETY: aligned, the bounds of 64 KiB that live longer than the last switch.
+    /// # let fresh = unsafe { Context::new(bounds, entry) };
+    /// # // SAFETY: a fresh context.
+    /// # let parked = unsafe { SameThreadNoFloat::switch(fresh, null_mut()) }.from;
+    /// // SAFETY: the context is suspended, and stays so.
+    /// let backtrace = unsafe { parked.with_walk(Backtrace::force_capture) };
+    /// println!("{backtrace}");
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// It never does. A panic that leaves `look` aborts the process: it must not unwind into frames
+    /// that did not call it.
+    ///
+    /// # Safety
+    ///
+    /// The context is suspended, and nobody resumes it before `look` returns. That is so for one
+    /// that is owned; not for one that was left by
+    /// [`CrossThread::switch_publishing`](crate::CrossThread::switch_publishing) and is known by
+    /// name only.
+    pub unsafe fn with_walk<T, F: FnOnce() -> T>(&self, look: F) -> T {
+        /// What goes in, and what comes out.
+        struct Call<T, F> {
+            look: Option<F>,
+            seen: Option<T>,
+        }
+
+        /// `extern "C"`: a panic ends here.
+        ///
+        /// # Safety
+        ///
+        /// `data` is the address of a `Call` of these types, borrowed by nobody else.
+        unsafe extern "C" fn call<T, F: FnOnce() -> T>(data: *mut ()) {
+            // SAFETY: the caller vouches for it.
+            let call = unsafe { &mut *data.cast::<Call<T, F>>() };
+            call.seen = call.look.take().map(|look| look());
+        }
+
+        let mut data = Call {
+            look: Some(look),
+            seen: None,
+        };
+        // SAFETY: complete [context.I1], and suspended until `look` returns (the caller). `call`
+        // gets what it expects, and does not unwind.
+        unsafe { linked::call_above(self, call::<T, F>, (&raw mut data).cast()) };
+        data.seen.expect("called once")
+    }
+
     /// Wraps the address of a complete frame.
     ///
     /// # Safety
@@ -104,9 +172,26 @@ impl Context {
         Self(frame)
     }
 
+    /// Where the frame lies, for who looks at it.
+    #[inline]
+    #[allow(
+        dead_code,
+        reason = "nobody can look where walks do not go on: see `with_walk`"
+    )]
+    pub(crate) const fn frame(&self) -> NonNull<arch::Frame> {
+        self.0
+    }
+
     /// Gives up the ownership to the switch.
     #[inline]
     pub(crate) fn into_frame(self) -> NonNull<arch::Frame> {
+        // Under a tool, dropping a context means something.
+        tool::owned(ManuallyDrop::new(self).0)
+    }
+
+    /// What it points to, for the tool that counts drops.
+    #[cfg(any(dtact_asan, dtact_tsan, dtact_valgrind))]
+    pub(crate) fn pointer(&self) -> NonNull<arch::Frame> {
         self.0
     }
 }

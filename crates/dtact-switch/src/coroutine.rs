@@ -15,48 +15,59 @@
 //!
 //! # Invariants
 //!
-//! * `[coroutine.I1]` `context` is the context of this coroutine, fresh or left by `W` in
-//!   [`Yielder::suspend`]; it is `None` while the coroutine runs and once it is finished.
+//! * `[coroutine.I1]` `context` is the frame of this coroutine, fresh or left in
+//!   [`Yielder::suspend`]; it is `None` once the coroutine is finished. While the coroutine runs it
+//!   has no meaning, and nobody can look: `resume` holds the coroutine exclusively.
 //! * `[coroutine.I2]` Until the coroutine is finished, its stack is neither dropped nor handed out:
 //!   a suspended stack is unwound first, or leaked.
-//! * `[coroutine.I3]` While the coroutine runs, its yielder holds the context that resumed it.
-//! * `[coroutine.I4]` A message that is not null points to a value on the stack that was left. The
-//!   side that gets it takes the value before it does anything else; the side that sent it waits
-//!   meanwhile, and has given the value away.
+//! * `[coroutine.I3]` While the coroutine runs, the link of its yielder leads to the frame of
+//!   whoever resumed it: the resumption writes it before it leaves.
+//! * `[coroutine.I4]` A word that goes over is a value, or the address of one on the stack that was
+//!   left. The side that gets it takes the value before it does anything else; the side that sent
+//!   it waits meanwhile, and has given the value away.
 //!
-//! # Messages
+//! # Words
 //!
-//! | direction     | message                                | means                        |
-//! |---------------|----------------------------------------|------------------------------|
-//! | into the body | a `Resumption`, on the resumer's stack | go on with its input         |
-//! |               | null                                   | unwind                       |
-//! | out of it     | a value, on the coroutine's stack      | suspended                    |
-//! |               | null                                   | finished; see `Head::ending` |
+//! | direction     | word                                     | context left | means           |
+//! |---------------|------------------------------------------|--------------|-----------------|
+//! | into the body | the input                                | –            | go on with it   |
+//! |               | nothing, and the yielder says so         | –            | unwind          |
+//! | out of it     | the value                                | some         | suspended       |
+//! |               | what was returned, or a panic's payload  | none         | finished        |
 #![allow(
     unsafe_code,
     reason = "switches stacks, and takes values from the other stack"
 )]
 
+mod elsewhere;
+// Miri has no mappings with a guard.
+#[cfg_attr(miri, path = "coroutine/guarded_stack/heap.rs")]
 mod guarded_stack;
 mod outcome;
 mod root;
+mod scoped;
 mod stack;
 mod stack_error;
 mod stackful;
+mod word;
 mod yielder;
 
 use core::fmt;
 use core::iter::FusedIterator;
 use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
-use core::ptr::{self, NonNull};
+use core::ptr::NonNull;
+use std::backtrace::Backtrace;
 use std::panic;
 
+use crate::linked::{self, Ended, Resumed, Word};
 use crate::{Context, ContextSwitcher, SameThreadNoFloat};
-use root::{Ending, Head, Resumption};
+use root::Payload;
 
+pub use elsewhere::on_stack;
 pub use guarded_stack::GuardedStack;
 pub use outcome::CoroutineResult;
+pub use scoped::ScopedCoroutine;
 pub use stack::Stack;
 pub use stack_error::StackError;
 pub use stackful::Stackful;
@@ -135,13 +146,13 @@ where
     W: ContextSwitcher,
 {
     /// [coroutine.I1]
-    context: Option<Context>,
-    /// At the top of `stack`; valid for as long as that is `Some`.
-    head: NonNull<Head<Input, Yield, Return, W>>,
-    /// `Some` until the value is dropped or taken apart.
-    stack: Option<S>,
+    context: Option<NonNull<()>>,
+    /// At the top of `stack`.
+    yielder: NonNull<Yielder<Input, Yield, W>>,
+    /// There until the value is dropped or taken apart.
+    stack: ManuallyDrop<S>,
     /// The stack may hold anything: nothing here may be sent or shared.
-    not_send: PhantomData<*mut ()>,
+    not_send: PhantomData<*mut Return>,
 }
 
 impl<Input, Yield, Return> Coroutine<Input, Yield, Return>
@@ -258,11 +269,11 @@ impl<Input, Yield, Return, S: Stack, W: ContextSwitcher> Coroutine<Input, Yield,
     {
         // SAFETY: the stack is owned by the result, which keeps [coroutine.I2]; the caller answers
         // for what is borrowed.
-        let (head, context) = unsafe { root::plant(&stack, body) };
+        let (yielder, context) = unsafe { root::plant(&stack, body) };
         Self {
-            context: Some(context),
-            head,
-            stack: Some(stack),
+            context: Some(context.into_raw()),
+            yielder,
+            stack: ManuallyDrop::new(stack),
             not_send: PhantomData,
         }
     }
@@ -278,45 +289,42 @@ impl<Input, Yield, Return, S: Stack, W: ContextSwitcher> Coroutine<Input, Yield,
     #[inline]
     #[track_caller]
     pub fn resume(&mut self, input: Input) -> CoroutineResult<Yield, Return> {
-        let Some(context) = self.context.take() else {
+        let Some(context) = self.context else {
             resumed_when_finished()
         };
-        let resumption = Resumption::new(input, self.head);
-        // SAFETY: fresh, or left by `W` on this thread, on a stack that is still there
+        let input = ManuallyDrop::new(input);
+        // SAFETY: fresh, or left by the body on this thread, on a stack that is still there
         // [coroutine.I1], [coroutine.I2]. This stack waits until the coroutine leaves.
-        let transfer = unsafe { W::switch(context, (&raw const resumption).cast_mut().cast()) };
-        if transfer.message.is_null() {
-            return self.finish();
+        let resumed = unsafe { enter(context, self.yielder, word::pack(&input)) };
+        self.context = resumed.left.map(NonNull::cast);
+        if self.context.is_none() {
+            // SAFETY: the coroutine is finished, by a body that returns a `Return`, and nobody else
+            // asks.
+            let ending = unsafe { take_ending(&resumed) };
+            return match ending {
+                Ok(Some(value)) => CoroutineResult::Return(value),
+                Ok(None) => unreachable!("the body of a coroutine that was resumed has begun"),
+                Err(payload) => panic::resume_unwind(payload),
+            };
         }
-        self.context = Some(transfer.from);
         // SAFETY: the coroutine is suspended, and has given the value away [coroutine.I4].
-        CoroutineResult::Yield(unsafe { transfer.message.cast::<Yield>().read() })
+        CoroutineResult::Yield(unsafe { word::unpack(resumed.word) })
     }
 
-    /// What the body ended with, passed on.
-    fn finish(&self) -> CoroutineResult<Yield, Return> {
-        match self.take_ending() {
-            Ok(value) => CoroutineResult::Return(value),
-            Err(payload) => panic::resume_unwind(payload),
-        }
-    }
-
-    /// What the body ended with.
-    fn take_ending(&self) -> Ending<Return> {
-        let ending = self.head().ending.take();
-        ending.expect("a finished coroutine leaves its ending behind, and it is taken once")
-    }
-
-    fn head(&self) -> &Head<Input, Yield, Return, W> {
+    fn yielder(&self) -> &Yielder<Input, Yield, W> {
         // SAFETY: initialised by `plant`, on the stack that this value owns. It is used by shared
-        // references alone, except by `drop_body`, which touches the body above it.
-        unsafe { self.head.as_ref() }
+        // references alone.
+        unsafe { self.yielder.as_ref() }
     }
 
     /// Whether the coroutine was resumed at least once.
     #[must_use]
     pub fn is_started(&self) -> bool {
-        self.head().is_started.get()
+        match self.context {
+            // SAFETY: a yielder begins with the link of its stack; the context is of that stack.
+            Some(context) => !unsafe { linked::is_fresh(self.yielder.cast(), context) },
+            None => !self.yielder().was_never_begun(),
+        }
     }
 
     /// Whether the coroutine is finished: the body returned, panicked, or was unwound.
@@ -346,25 +354,46 @@ impl<Input, Yield, Return, S: Stack, W: ContextSwitcher> Coroutine<Input, Yield,
         let Some(context) = self.context.take() else {
             return;
         };
-        if !self.is_started() {
-            let drop_body = self.head().drop_body;
-            // SAFETY: the head of a coroutine that never began. `context` is `None` from here on,
-            // and this is not reached again.
-            unsafe { drop_body(self.head) };
-            return;
+        // SAFETY: fresh, or left by the body, on a stack that is still there [coroutine.I1],
+        // [coroutine.I2]. From here on the coroutine counts as finished.
+        let result = unsafe { end::<Input, Yield, Return, W>(context, self.yielder) };
+        if let Err(payload) = result {
+            panic::resume_unwind(payload);
         }
-        // SAFETY: left by `W` on this thread, on a stack that is still there [coroutine.I1],
-        // [coroutine.I2]. This stack waits until the coroutine leaves.
-        let transfer = unsafe { W::switch(context, ptr::null_mut()) };
-        debug_assert!(
-            transfer.message.is_null(),
-            "a coroutine that unwinds is not suspended again"
-        );
-        match self.take_ending() {
-            Ok(value) => drop(value),
-            Err(payload) if yielder::is_forced_unwind(&*payload) => {}
-            Err(payload) => panic::resume_unwind(payload),
-        }
+    }
+
+    /// The backtrace of a suspended coroutine: from where it suspended itself to its root.
+    ///
+    /// One that is fresh has none but the root, one that is finished none at all. It is captured
+    /// whatever `RUST_BACKTRACE` says, as by [`Backtrace::force_capture`]; the frames of the
+    /// capture itself come first. On Windows, whose unwind information cannot lead to another
+    /// stack, there is none: it is [disabled](Backtrace::disabled).
+    ///
+    /// ```
+    /// use dtact_switch::{Coroutine, GuardedStack, Stackful, Yielder};
+    ///
+    /// #[inline(never)]
+    /// fn waits_for_more(yielder: &Yielder<(), ()>) {
+    ///     yielder.suspend(());
+    /// }
+    ///
+    /// // SAFETY: the body below opens no thread-local, and the coroutine is not kept in one.
+    /// let stackful = unsafe { Stackful::acknowledge() };
+    /// let mut coroutine = Coroutine::new(stackful, |yielder, ()| waits_for_more(yielder))?;
+    /// let _suspended = coroutine.resume(());
+    /// println!("{}", coroutine.backtrace()); // names `waits_for_more`
+    /// # Ok::<(), dtact_switch::StackError>(())
+    /// ```
+    #[must_use = "it is captured for whoever asks, and does nothing else"]
+    pub fn backtrace(&self) -> Backtrace {
+        let Some(context) = self.context.filter(|_| linked::CAN_WALK) else {
+            return Backtrace::disabled();
+        };
+        self.yielder().link().end_walks();
+        // SAFETY: the one owner; not used, nor dropped, but looked at.
+        let context = ManuallyDrop::new(unsafe { Context::from_raw(context) });
+        // SAFETY: suspended [coroutine.I1], and nobody can resume it meanwhile.
+        unsafe { context.with_walk(Backtrace::force_capture) }
     }
 
     /// Declares the coroutine finished, without running anything on its stack.
@@ -387,13 +416,97 @@ impl<Input, Yield, Return, S: Stack, W: ContextSwitcher> Coroutine<Input, Yield,
     #[inline]
     #[must_use = "to drop the stack, drop the coroutine"]
     #[track_caller]
-    pub fn into_stack(mut self) -> S {
+    pub fn into_stack(self) -> S {
         assert!(
             self.is_done(),
             "the stack of a coroutine that is not finished is in use: unwind it first"
         );
-        let stack = self.stack.take();
-        stack.expect("a coroutine has its stack until it is taken apart")
+        let this = ManuallyDrop::new(self);
+        // SAFETY: there until now, and the value that it was in is not dropped.
+        let stack = unsafe { core::ptr::read(&raw const this.stack) };
+        ManuallyDrop::into_inner(stack)
+    }
+}
+
+/// Enters a coroutine, and comes back when it leaves.
+///
+/// # Safety
+///
+/// `context` is its frame [coroutine.I1]; `word` is what it expects [coroutine.I4].
+#[expect(
+    clippy::inline_always,
+    reason = "the compiler must see what is live at the call"
+)]
+#[inline(always)]
+unsafe fn enter<Input, Yield, W: ContextSwitcher>(
+    context: NonNull<()>,
+    yielder: NonNull<Yielder<Input, Yield, W>>,
+    word: Word,
+) -> Resumed {
+    // SAFETY: the one owner of the context (the caller).
+    let context = unsafe { Context::from_raw(context) };
+    let link = yielder.cast();
+    if W::SAVES_FLOAT {
+        // SAFETY: a complete frame of the kind of `W`, for `plant` and `suspend` ask the same
+        // constant, and a yielder begins with the link of its stack.
+        unsafe { linked::resume::<true>(context, link, word) }
+    } else {
+        // SAFETY: as above.
+        unsafe { linked::resume::<false>(context, link, word) }
+    }
+}
+
+/// What the body ended with; its value is none if it never began.
+///
+/// # Safety
+///
+/// The coroutine is finished, of this `Return`, and this is called once.
+#[inline]
+unsafe fn take_ending<Return>(resumed: &Resumed) -> Result<Option<Return>, Payload> {
+    match resumed.how {
+        // SAFETY: `root` packed it, and the stack was not used since (the caller).
+        Ended::RETURNED => Ok(Some(unsafe { word::unpack(resumed.word) })),
+        Ended::DROPPED => Ok(None),
+        // SAFETY: `root` says so (the caller).
+        _ => Err(unsafe { root::take_payload(resumed.word) }),
+    }
+}
+
+/// Ends a coroutine: drops a body that never began, unwinds a suspended stack.
+///
+/// # Errors
+///
+/// The payload of a panic that is the body's own.
+///
+/// # Safety
+///
+/// `first` is the frame of a coroutine that is not finished [coroutine.I1], of these types, and is
+/// given up to this.
+#[cold]
+#[inline(never)]
+unsafe fn end<Input, Yield, Return, W: ContextSwitcher>(
+    first: NonNull<()>,
+    yielder: NonNull<Yielder<Input, Yield, W>>,
+) -> Result<(), Payload> {
+    // SAFETY: on the stack of the coroutine, which is not finished (the caller).
+    unsafe { yielder.as_ref() }.begin_unwinding();
+    let mut context = first;
+    loop {
+        // SAFETY: the frame that the coroutine left; the word is not looked at, since the yielder
+        // says that it unwinds.
+        let resumed = unsafe { enter(context, yielder, Word::uninit()) };
+        if let Some(left) = resumed.left {
+            // It caught the payload, and suspended itself with a value that is still its own.
+            context = left.cast();
+            continue;
+        }
+        // SAFETY: the coroutine is finished, and nobody else asks.
+        return match unsafe { take_ending::<Return>(&resumed) } {
+            // Its destructor may panic: a stranger's, as the payload of one of the body would be.
+            Ok(value) => panic::catch_unwind(panic::AssertUnwindSafe(|| drop(value))),
+            Err(payload) if yielder::is_forced_unwind(&*payload) => Ok(()),
+            Err(payload) => Err(payload),
+        };
     }
 }
 
@@ -408,17 +521,43 @@ where
     S: Stack,
     W: ContextSwitcher,
 {
+    #[inline]
     fn drop(&mut self) {
-        if self.is_done() {
-            return;
-        }
-        if cfg!(panic = "abort") && self.is_started() {
+        // SAFETY: there until now, and not used again.
+        let stack = unsafe { ManuallyDrop::take(&mut self.stack) };
+        // By value: a coroutine whose address nobody has can live in registers.
+        // SAFETY: its own frame [coroutine.I1], which is not used again.
+        unsafe { drop_parts::<Input, Yield, Return, S, W>(self.context, self.yielder, stack) };
+    }
+}
+
+/// Ends a coroutine, and drops its stack.
+///
+/// # Safety
+///
+/// As for [`end`], if there is a `context`; `stack` is that of the coroutine.
+#[inline(never)]
+unsafe fn drop_parts<Input, Yield, Return, S: Stack, W: ContextSwitcher>(
+    context: Option<NonNull<()>>,
+    yielder: NonNull<Yielder<Input, Yield, W>>,
+    stack: S,
+) {
+    if let Some(context) = context {
+        // SAFETY: a yielder begins with the link of its stack; the context is of that stack.
+        let is_fresh = unsafe { linked::is_fresh(yielder.cast(), context) };
+        if cfg!(panic = "abort") && !is_fresh {
             // [coroutine.I2]: what cannot be unwound is not freed.
-            let _leaked = ManuallyDrop::new(self.stack.take());
+            let _leaked = ManuallyDrop::new(stack);
             return;
         }
-        // A panic from here leaves the coroutine finished, and the stack is dropped all the same.
-        self.force_unwind();
+        // SAFETY: passed on to the caller. Nothing between here and the end of it unwinds, so that
+        // the stack is not dropped before.
+        let result = unsafe { end::<Input, Yield, Return, W>(context, yielder) };
+        // The coroutine is finished [coroutine.I2], also if it panicked.
+        drop(stack);
+        if let Err(payload) = result {
+            panic::resume_unwind(payload);
+        }
     }
 }
 

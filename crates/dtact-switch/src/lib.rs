@@ -32,28 +32,43 @@
 //! With the feature `std` there is `Coroutine<Input, Yield, Return>` on top: a function
 //! on a stack of its own that passes values both ways, hands its panics to the resumer, and unwinds
 //! when it is dropped. To make one takes a promise, `Stackful`, and a `Stack`; `GuardedStack` is
-//! one with a guard.
+//! one with a guard. `Coroutine::scope` is for bodies that borrow; `on_stack` and
+//! `Yielder::on_parent_stack` run what needs a larger stack elsewhere.
 //!
 //! # Features
 //!
 //! `std`, on by default: coroutines and their stacks, by the standard library and rustix or
 //! windows-sys. Without it the crate is `no_std`, needs no `alloc`, and depends on bitflags alone.
 //!
+//! # Tools
+//!
+//! AddressSanitizer, ThreadSanitizer and Valgrind can be told of stacks and switches. Build the
+//! whole program with one of `--cfg dtact_asan`, `--cfg dtact_tsan` and `--cfg dtact_valgrind` in
+//! `RUSTFLAGS`, beside what the tool itself needs; `cargo xtask asan`, `tsan` and `valgrind` show
+//! how. Without them there is no trace of it in the code.
+//!
+//! The tool is told of the [`StackBounds`] of a context. Under a tool a context that is dropped is
+//! given up, what the tool keeps for its stack is freed, and backtraces end at the root.
+//!
 //! # Supported targets
 //!
-//! | architecture | ABI              | systems               | tested                         |
-//! |--------------|------------------|-----------------------|--------------------------------|
-//! | x86-64       | System V, 64-bit | Linux                 | yes                            |
-//! | x86-64       | System V, 64-bit | macOS, FreeBSD        | no: linted and assembled       |
-//! | x86-64       | Windows x64      | Windows (gnu)         | yes, under Wine                |
-//! | x86-64       | Windows x64      | Windows (msvc)        | no: linted and assembled       |
-//! | AArch64      | AAPCS64          | Linux                 | yes, under qemu                |
-//! | AArch64      | AAPCS64, Apple's | macOS                 | no: linted and assembled       |
-//! | AArch64      | Windows ARM64    | Windows               | no: linted and assembled       |
-//! | RISC-V 64    | LP64D            | Linux                 | yes, under qemu                |
+//! | architecture | ABI              | systems         | tested                   | backtrace |
+//! |--------------|------------------|-----------------|--------------------------|-----------|
+//! | x86-64       | System V, 64-bit | Linux           | yes                      | goes on   |
+//! | x86-64       | System V, 64-bit | macOS, FreeBSD  | no: linted and assembled | goes on   |
+//! | x86-64       | Windows x64      | Windows (gnu)   | yes, under Wine          | ends      |
+//! | x86-64       | Windows x64      | Windows (msvc)  | no: linted and assembled | ends      |
+//! | AArch64      | AAPCS64          | Linux           | yes, under qemu          | goes on   |
+//! | AArch64      | AAPCS64, Apple's | macOS           | no: linted and assembled | goes on   |
+//! | AArch64      | Windows ARM64    | Windows         | no: linted and assembled | ends      |
+//! | RISC-V 64    | LP64D            | Linux           | yes, under qemu          | goes on   |
 //!
-//! All have both forms, and on all a backtrace ends at the fiber's root. For other targets the
-//! crate does not compile, and says so by one error.
+//! All have both forms. The backtrace of a coroutine goes on into its resumer, or ends at its root;
+//! what goes on where nothing is tested does so by design. The backtrace of a bare context ends at
+//! its root: only those who switch know who goes back to whom. That of a suspended one is to be had
+//! by [`Context::with_walk`], where backtraces go on. There a walk may begin at any instruction of
+//! a switch, as that of a profiler's signal handler does. For other targets the crate does not
+//! compile, and says so by one error.
 //!
 //! Branch targets carry landing pads: `endbr64` on x86-64 (indirect branch tracking), `bti` on
 //! AArch64. Shadow stacks (CET SHSTK, GCS, Zicfiss, and the compiler's own in x18 or gp) are not
@@ -74,22 +89,37 @@
 #![no_std]
 #![deny(unsafe_code)]
 
-// For the coroutines and the tests alone: the core needs neither `std` nor an allocator.
-#[cfg(any(feature = "std", test))]
+// For the coroutines, for the tests, for what tools are told, and for threads in place of stacks:
+// the core needs neither `std` nor an allocator.
+#[cfg(any(
+    feature = "std",
+    test,
+    dtact_asan,
+    dtact_tsan,
+    dtact_valgrind,
+    miri,
+    dtact_loom
+))]
 extern crate std;
 
+// Where assembly cannot run, a thread stands in for each stack.
+#[cfg_attr(any(miri, dtact_loom), path = "stand_in/mod.rs")]
 mod arch;
 mod context;
 #[cfg(feature = "std")]
 mod coroutine;
 mod cpu_features;
+mod linked;
 mod stack_bounds;
 mod switcher;
+mod sync;
+mod tool;
 
 pub use context::{Context, Entry, Transfer};
 #[cfg(feature = "std")]
 pub use coroutine::{
-    Coroutine, CoroutineResult, GuardedStack, Stack, StackError, Stackful, Yielder,
+    Coroutine, CoroutineResult, GuardedStack, ScopedCoroutine, Stack, StackError, Stackful,
+    Yielder, on_stack,
 };
 pub use cpu_features::{CpuFeatures, Unsupported};
 pub use stack_bounds::StackBounds;

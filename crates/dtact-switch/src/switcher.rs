@@ -20,9 +20,8 @@
     reason = "leaving a stack for another is beyond what the compiler can check"
 )]
 
-use core::sync::atomic::AtomicPtr;
-
-use crate::arch;
+use crate::sync::{self, AtomicPtr};
+use crate::tool;
 use crate::{Context, Transfer};
 
 mod sealed {
@@ -123,7 +122,7 @@ macro_rules! switcher {
             unsafe fn switch(to: Context, message: *mut ()) -> Transfer {
                 // SAFETY: the caller keeps the contract of the trait; `$float` names the kind of
                 // `to`.
-                unsafe { arch::switch_inline::<$float>(to, message) }
+                unsafe { tool::switch_inline::<$float>(to, message) }
             }
         }
     };
@@ -140,7 +139,9 @@ macro_rules! cross_thread {
             ) -> Transfer {
                 // SAFETY: the caller keeps the contract of the trait; a reference to an atomic is
                 // valid for the store, and `$float` names the kind of `to`.
-                unsafe { arch::switch_inline_publishing::<$float>(to, message, slot.as_ptr()) }
+                unsafe {
+                    tool::switch_inline_publishing::<$float>(to, message, sync::address(slot))
+                }
             }
         }
     };
@@ -148,19 +149,19 @@ macro_rules! cross_thread {
 
 switcher! {
     /// Contexts move between threads, each with its own FP control state.
-    CrossThreadFloat: float true, cross thread true, arch::switch_naked_float
+    CrossThreadFloat: float true, cross thread true, tool::switch_naked_float
 }
 switcher! {
     /// Contexts move between threads and use the FP control state of the thread they run on.
-    CrossThreadNoFloat: float false, cross thread true, arch::switch_naked_no_float
+    CrossThreadNoFloat: float false, cross thread true, tool::switch_naked_no_float
 }
 switcher! {
     /// Contexts stay on their thread, each with its own FP control state.
-    SameThreadFloat: float true, cross thread false, arch::switch_naked_float
+    SameThreadFloat: float true, cross thread false, tool::switch_naked_float
 }
 switcher! {
     /// Contexts stay on their thread and share its FP control state.
-    SameThreadNoFloat: float false, cross thread false, arch::switch_naked_no_float
+    SameThreadNoFloat: float false, cross thread false, tool::switch_naked_no_float
 }
 cross_thread!(CrossThreadFloat: float true);
 cross_thread!(CrossThreadNoFloat: float false);

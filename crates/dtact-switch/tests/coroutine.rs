@@ -1,11 +1,10 @@
 //! A coroutine passes values both ways, panics to its resumer, and nests.
-#![cfg(all(not(miri), feature = "std"))]
+#![cfg(feature = "std")]
 #![allow(
     unsafe_code,
     reason = "acknowledges the contract of suspended stacks, and resets a coroutine"
 )]
 
-use std::backtrace::Backtrace;
 use std::cell::{Cell, RefCell};
 use std::panic::{self, AssertUnwindSafe};
 use std::rc::Rc;
@@ -248,20 +247,6 @@ fn what_borrows_may_be_given_by_promise() {
         assert_eq!(coroutine.next(), Some("borr"));
     }
     assert_eq!(seen, ["borr"]);
-}
-
-#[test]
-fn a_backtrace_inside_a_coroutine_ends_at_its_root() {
-    #[inline(never)]
-    fn traced() -> String {
-        Backtrace::force_capture().to_string()
-    }
-    let mut coroutine =
-        Coroutine::new(STACKFUL, |_: &Yielder<(), ()>, ()| traced()).expect("room for a stack");
-    let trace = coroutine.resume(()).into_return().expect("returned");
-    assert!(trace.contains("coroutine::root::root"), "{trace}");
-    let resumer = "test::__rust_begin_short_backtrace";
-    assert!(!trace.contains(resumer), "{trace}");
 }
 
 #[test]

@@ -1,5 +1,9 @@
-//! A coroutine on a recycled stack never asks the allocator for anything.
-#![cfg(all(not(miri), feature = "std"))]
+//! A coroutine on a recycled stack never asks the allocator for anything. What a tool is told is
+//! kept on the heap.
+#![cfg(all(
+    not(any(miri, dtact_asan, dtact_tsan, dtact_valgrind)),
+    feature = "std"
+))]
 #![allow(
     unsafe_code,
     reason = "acknowledges the contract of suspended stacks, and wraps the allocator"

@@ -62,7 +62,7 @@ fn sizes_that_cannot_be_are_errors_that_say_so() {
 
 #[test]
 fn a_hundred_thousand_coroutines_run_on_one_recycled_stack() {
-    const COROUTINES: u64 = 100_000;
+    const COROUTINES: u64 = if cfg!(dtact_valgrind) { 1_000 } else { 100_000 };
     let mut stack = GuardedStack::new(64 * 1024).expect("room for a stack");
     let top = stack.top();
     let mut sum = 0;
@@ -204,7 +204,8 @@ fn a_coroutine_keeps_to_the_stack_that_it_was_given() {
         yielder.suspend((&raw const *black_box(&local)).addr());
     });
     let local = coroutine.next().expect("an address");
-    assert!((bottom..top).contains(&local));
+    // AddressSanitizer keeps locals elsewhere, to find their use after the function.
+    assert!(cfg!(dtact_asan) || (bottom..top).contains(&local));
     assert_eq!(coroutine.next(), None);
     let above = coroutine.into_stack().0;
     for offset in 1..=4096 {
@@ -249,6 +250,12 @@ fn an_overflow_meets_the_guard_and_less_does_not() {
     let control = run("control");
     assert_eq!(control.status.code(), Some(child::SURVIVED), "{control:?}");
     let child = run("overflow");
+    if cfg!(dtact_asan) {
+        // The tool handles the signal, and knows what it means from the bounds that it was told.
+        let said = String::from_utf8_lossy(&child.stderr);
+        assert!(said.contains("AddressSanitizer: stack-overflow"), "{said}");
+        return;
+    }
     assert!(child::was_ended(&child), "not by an exit: {child:?}");
     if cfg!(windows) {
         // Its handler runs on what the guard keeps for it.

@@ -70,6 +70,10 @@ fn run(resumer: Form, fiber: Form) -> [Control; 4] {
     ]
 }
 
+#[cfg_attr(
+    dtact_valgrind,
+    ignore = "Valgrind computes by the defaults, whatever is loaded"
+)]
 #[test]
 fn float_switchers_keep_control_state_apart() {
     let [(_, float), _] = forms_by_kind();
@@ -81,6 +85,10 @@ fn float_switchers_keep_control_state_apart() {
     }
 }
 
+#[cfg_attr(
+    dtact_valgrind,
+    ignore = "Valgrind computes by the defaults, whatever is loaded"
+)]
 #[test]
 fn no_float_switchers_share_the_control_state_of_the_thread() {
     let [_, (_, no_float)] = forms_by_kind();

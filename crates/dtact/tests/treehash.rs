@@ -2,7 +2,8 @@
 //!
 //! `cargo test -p dtact` builds the example before it runs this. `cargo test --test treehash` does
 //! not: there `cargo build --example treehash` comes first.
-#![cfg(not(any(miri, dtact_loom)))]
+// Nor under a tool: it measures the example of an ordinary build.
+#![cfg(not(any(miri, dtact_loom, dtact_asan, dtact_tsan, dtact_valgrind)))]
 #![expect(
     clippy::unwrap_used,
     reason = "where the test's own files fail, so does the test"

@@ -1,14 +1,14 @@
 //! The layers: which crate of the workspace may depend on which.
 //!
 //! ```text
-//!   dtact-ffi   benches           xtask
-//!        \      /
+//!   dtact-ffi   benches ─ ─ ─ ┐   xtask
+//!        \      /             ╎
 //!         dtact
 //!        /     \
 //! dtact-bridge  dtact-macros
 //!    /    |    \
 //! dtact-  dtact-  dtact-
-//! arena   mesh    switch
+//! arena   mesh    switch ◄ ─ ─┘
 //! ```
 
 use super::Finding;

@@ -134,7 +134,7 @@ pub(crate) fn start(
         cells,
         stacks,
         mesh,
-        is_stackful: builder.is_stackful && !cfg!(miri),
+        is_stackful: builder.is_stackful,
         gate: Gate::new(),
         starved: Starved::new(),
         blocked: Mutex::new(Vec::new()),

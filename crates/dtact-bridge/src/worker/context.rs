@@ -7,7 +7,8 @@
 
 use core::{
     cell::{Cell, RefCell},
-    ptr,
+    ops::Deref,
+    ptr::{self, NonNull},
 };
 
 use dtact_arena::{CellCache, Stack, StackCache, overflow};
@@ -172,9 +173,14 @@ impl WorkerContext {
         body()
     }
 
+    /// Makes this the worker of the thread.
+    pub(crate) fn be_current(&self) {
+        CURRENT.set(self);
+    }
+
     /// Runs `body`, which does not unwind, while this is the worker of the thread.
     pub(crate) fn enter<R>(&self, body: impl FnOnce() -> R) -> R {
-        CURRENT.set(self);
+        self.be_current();
         // SAFETY: it is taken back below, before `self` can move or go.
         unsafe { overflow::set_occupant(Some(self.fiber.occupant())) };
         let result = body();
@@ -182,6 +188,34 @@ impl WorkerContext {
         unsafe { overflow::set_occupant(None) };
         CURRENT.set(ptr::null());
         result
+    }
+}
+
+/// The worker of this thread, as the frames name it that may be abandoned [bridge.W1].
+///
+/// An argument that is a reference has to stay valid until its function returns, which an abandoned
+/// one never does; the worker ends before. So they are passed this.
+#[derive(Clone, Copy)]
+pub(crate) struct Here(NonNull<WorkerContext>);
+
+impl Here {
+    /// # Safety
+    ///
+    /// The context is that of this thread's worker: its frames end before it does, or are
+    /// abandoned.
+    #[inline]
+    pub(crate) unsafe fn new(context: &WorkerContext) -> Self {
+        Self(NonNull::from(context))
+    }
+}
+
+impl Deref for Here {
+    type Target = WorkerContext;
+
+    #[inline]
+    fn deref(&self) -> &WorkerContext {
+        // SAFETY: a frame of its thread asks (`new`), so it is there.
+        unsafe { self.0.as_ref() }
     }
 }
 

@@ -21,16 +21,19 @@ use crate::{
     scope::ScopeState,
     sync::Arc,
     waker,
-    worker::{context::WorkerContext, sleep, stacks, suspension},
+    worker::{
+        context::{Here, WorkerContext},
+        sleep, stacks, suspension,
+    },
 };
 
 /// Takes and dispatches fibers until the mesh is closed.
-pub(crate) fn run(context: &WorkerContext) {
+pub(crate) fn run(context: Here) {
     if let Some(raw) = context.first.take() {
-        dispatch_here(context, cell_of(context, raw), raw);
+        dispatch_here(&context, cell_of(&context, raw), raw);
         stacks::move_back(context);
     }
-    while let Some(task) = take(context) {
+    while let Some(task) = take(&context) {
         dispatch(context, task.raw());
         stacks::move_back(context);
     }
@@ -76,8 +79,8 @@ fn take(context: &WorkerContext) -> Option<TaskIndex> {
 
 /// Goes on with a fiber, where it stands or by a poll from the start.
 #[inline]
-fn dispatch(context: &WorkerContext, raw: u32) {
-    let cell = cell_of(context, raw);
+fn dispatch(context: Here, raw: u32) {
+    let cell = cell_of(&context, raw);
     let header = cell.header();
     if header.suspension.get().is_some() {
         // It looks itself whether it was cancelled.
@@ -91,7 +94,7 @@ fn dispatch(context: &WorkerContext, raw: u32) {
     {
         return;
     }
-    dispatch_here(context, cell, raw);
+    dispatch_here(&context, cell, raw);
 }
 
 /// Polls a fiber on the stack the loop stands on.

@@ -17,7 +17,10 @@ use dtact_mesh::{TaskIndex, WorkerId};
 use crate::{
     fiber::{Cell, traits},
     sync::Ordering,
-    worker::{context::WorkerContext, suspension},
+    worker::{
+        context::{Here, WorkerContext},
+        suspension,
+    },
 };
 
 /// A stack for the loop to go on on.
@@ -137,10 +140,7 @@ fn starve(context: &WorkerContext, raw: u32) {
 /// Makes ready what a fiber needs before it runs: for a closure a spare stack if it may be
 /// suspended, and a larger stack if it asked for one. `false`: it does not run now, or has done so
 /// on another stack and is done with.
-pub(crate) fn prepare(context: &WorkerContext, cell: Cell, raw: u32) -> bool {
-    if cfg!(miri) {
-        return true;
-    }
+pub(crate) fn prepare(context: Here, cell: Cell, raw: u32) -> bool {
     let shared = &context.shared;
     if cell.header().state.is_cancelled() || shared.is_closing() {
         return true;
@@ -151,8 +151,8 @@ pub(crate) fn prepare(context: &WorkerContext, cell: Cell, raw: u32) -> bool {
         return begin_on_larger(context, raw, floor);
     }
     if shared.is_stackful && cell.header().traits() & traits::CLOSURE != 0 {
-        let Some(spare) = take_spare(context) else {
-            starve(context, raw);
+        let Some(spare) = take_spare(&context) else {
+            starve(&context, raw);
             return false;
         };
         context.spare.set(Some(spare));
@@ -161,15 +161,15 @@ pub(crate) fn prepare(context: &WorkerContext, cell: Cell, raw: u32) -> bool {
 }
 
 #[cold]
-fn begin_on_larger(context: &WorkerContext, raw: u32, floor: usize) -> bool {
+fn begin_on_larger(context: Here, raw: u32, floor: usize) -> bool {
     let stacks = &context.shared.stacks;
     let larger = stacks.take(floor).or_else(|_| {
         // What this worker keeps for itself counts as well.
-        flush(context);
+        flush(&context);
         stacks.take(floor)
     });
     let Ok(larger) = larger else {
-        starve(context, raw);
+        starve(&context, raw);
         return false;
     };
     context.first.set(Some(raw));
@@ -179,15 +179,15 @@ fn begin_on_larger(context: &WorkerContext, raw: u32, floor: usize) -> bool {
 
 /// After a dispatch: leaves a stack that is larger than the worker's own.
 #[inline]
-pub(crate) fn move_back(context: &WorkerContext) {
+pub(crate) fn move_back(context: Here) {
     if context.is_on_larger() {
         leave_larger(context);
     }
 }
 
 #[cold]
-fn leave_larger(context: &WorkerContext) {
-    if let Some(spare) = take_spare(context) {
+fn leave_larger(context: Here) {
+    if let Some(spare) = take_spare(&context) {
         // SAFETY: the loop calls this, with nothing of value in its frames [bridge.W1].
         unsafe { suspension::move_loop(context, spare) }
     }

@@ -19,7 +19,10 @@ use crate::{
     fiber::{Cell as FiberCell, Header, state::Park, traits},
     fiber_ref::FiberRef,
     sync::Ordering,
-    worker::{context::WorkerContext, dispatch, stacks},
+    worker::{
+        context::{Here, WorkerContext},
+        dispatch, stacks,
+    },
 };
 
 /// Where a fiber stands while it is suspended in `wait`. It lies on the fiber's own stack.
@@ -114,12 +117,14 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
     // top aligned.
     let next = unsafe { Context::new(bounds, loop_entry) };
     let left = Left::Fiber(NonNull::from(&suspension));
+    // SAFETY: this runs on the worker's thread.
+    let here = unsafe { Here::new(context) };
     if header.traits() & traits::NO_FLOAT == 0 {
         // SAFETY: a context just made, entered once.
-        unsafe { switch::<SameThreadFloat>(context, next, left) };
+        unsafe { switch::<SameThreadFloat>(here, next, left) };
     } else {
         // SAFETY: the same; `resume` enters what is left by the same switcher.
-        unsafe { switch::<SameThreadNoFloat>(context, next, left) };
+        unsafe { switch::<SameThreadNoFloat>(here, next, left) };
     }
     // Back, on the same thread [bridge.W2], with the fiber in this worker's hands again.
     header.suspension.set(None);
@@ -155,7 +160,7 @@ pub(crate) fn is_cancelled(context: &WorkerContext, fiber: FiberRef) -> bool {
 ///
 /// - The caller is the worker's loop, with nothing of value in its frames [bridge.W1].
 /// - The caller holds the fiber of this cell [bridge.S1], which was suspended on this thread.
-pub(crate) unsafe fn resume(context: &WorkerContext, cell: FiberCell) -> ! {
+pub(crate) unsafe fn resume(context: Here, cell: FiberCell) -> ! {
     let header = cell.header();
     let home = header.home.load(Ordering::Relaxed);
     assert_eq!(
@@ -168,7 +173,7 @@ pub(crate) unsafe fn resume(context: &WorkerContext, cell: FiberCell) -> ! {
     let suspension = unsafe { suspension.as_ref() };
     let next = suspension.context.take().expect("its stack has been left");
     let left = context.replace_stack(suspension.stack.take());
-    stacks::put_left(context, left);
+    stacks::put_left(&context, left);
     if header.traits() & traits::NO_FLOAT == 0 {
         // SAFETY: a suspended context, taken out of its place, so entered once.
         unsafe { leave_for_good::<SameThreadFloat>(context, next) }
@@ -184,10 +189,10 @@ pub(crate) unsafe fn resume(context: &WorkerContext, cell: FiberCell) -> ! {
 /// # Safety
 ///
 /// - The caller is the worker's loop, with nothing of value in its frames [bridge.W1].
-pub(crate) unsafe fn move_loop(context: &WorkerContext, stack: Stack) -> ! {
+pub(crate) unsafe fn move_loop(context: Here, stack: Stack) -> ! {
     let bounds = bounds_of(&stack);
     let left = context.replace_stack(Some(stack));
-    stacks::put_left(context, left);
+    stacks::put_left(&context, left);
     // SAFETY: a stack of the pool on which nothing stands [bridge.W3], with its top aligned.
     let next = unsafe { Context::new(bounds, loop_entry) };
     // SAFETY: a context just made, entered once.
@@ -200,8 +205,10 @@ pub(crate) fn run_on_stack(context: &WorkerContext, stack: Stack) {
     context.replace_stack(Some(stack));
     // SAFETY: as above.
     let next = unsafe { Context::new(bounds, loop_entry) };
+    // SAFETY: this runs on the worker's thread.
+    let here = unsafe { Here::new(context) };
     // SAFETY: a context just made, entered once.
-    unsafe { switch::<SameThreadFloat>(context, next, Left::Home) };
+    unsafe { switch::<SameThreadFloat>(here, next, Left::Home) };
 }
 
 /// Where a pooled stack lies.
@@ -219,14 +226,20 @@ unsafe extern "C" fn loop_entry(transfer: Transfer) -> ! {
     let context = transfer.message.cast::<WorkerContext>().cast_const();
     // SAFETY: the message is the context of this thread's worker, which outlives its loop.
     let context = unsafe { &*context };
+    if cfg!(miri) {
+        // A thread stands in for this stack, and has thread-locals of its own.
+        context.be_current();
+    }
     arrive(context, transfer.from);
-    dispatch::run(context);
+    // SAFETY: this runs on the worker's thread.
+    let here = unsafe { Here::new(context) };
+    dispatch::run(here);
     let home = context
         .home
         .take()
         .expect("the worker began on its thread's own stack");
     // SAFETY: the loop is over; the thread's own stack has been left once, by `run_on_stack`.
-    unsafe { leave_for_good::<SameThreadFloat>(context, home) }
+    unsafe { leave_for_good::<SameThreadFloat>(here, home) }
 }
 
 /// Leaves the running context for `next`, and returns when it is resumed.
@@ -235,12 +248,12 @@ unsafe extern "C" fn loop_entry(transfer: Transfer) -> ! {
 ///
 /// - `next` may be entered on this thread now: it is fresh, or was left by the same switcher.
 #[inline]
-unsafe fn switch<S: ContextSwitcher>(context: &WorkerContext, next: Context, left: Left) {
+unsafe fn switch<S: ContextSwitcher>(context: Here, next: Context, left: Left) {
     context.left.set(left);
-    let message = ptr::from_ref(context).cast_mut().cast();
+    let message = ptr::from_ref(&*context).cast_mut().cast();
     // SAFETY: as the caller promises.
     let transfer = unsafe { S::switch(next, message) };
-    arrive(context, transfer.from);
+    arrive(&context, transfer.from);
 }
 
 /// Leaves a loop frame that is never resumed.
@@ -248,7 +261,7 @@ unsafe fn switch<S: ContextSwitcher>(context: &WorkerContext, next: Context, lef
 /// # Safety
 ///
 /// - As for [`switch`]; and nothing of value lies in the caller's frames.
-unsafe fn leave_for_good<S: ContextSwitcher>(context: &WorkerContext, next: Context) -> ! {
+unsafe fn leave_for_good<S: ContextSwitcher>(context: Here, next: Context) -> ! {
     // SAFETY: as the caller promises.
     unsafe { switch::<S>(context, next, Left::Loop) };
     unreachable!("an abandoned loop frame is not resumed: its context was dropped")

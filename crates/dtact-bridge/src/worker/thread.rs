@@ -8,7 +8,7 @@ use dtact_mesh::WorkerId;
 use crate::{
     runtime::Shared,
     sync::{Arc, Thread, lock},
-    worker::{context::WorkerContext, dispatch, stacks, suspension},
+    worker::{context::WorkerContext, stacks, suspension},
 };
 
 /// Starts the thread of a worker.
@@ -31,12 +31,6 @@ fn main(shared: Arc<Shared>, id: WorkerId) {
     let _alternate = AlternateStack::new();
     let context = WorkerContext::new(shared, worker);
     context.enter(|| {
-        if cfg!(miri) {
-            // No assembly there: the loop stands on the thread's stack, and fibers that wait
-            // block it.
-            dispatch::run(&context);
-            return;
-        }
         match context
             .shared
             .stacks

@@ -1,4 +1,5 @@
-//! The switch for AArch64 under AAPCS64: the frame, the two forms, the start of a fresh stack.
+//! The switch for AArch64 under AAPCS64: the frame, the forms of the switch, the first code of a
+//! fresh stack.
 //!
 //! # Pictures
 //!
@@ -6,7 +7,7 @@
 //! its [`Frame`].
 //!
 //! ```text
-//!         fresh                    left by the inline form      left by the naked form
+//!         fresh                    left by an inline form       left by the naked form
 //!
 //! top ─►  ┌──────────────┐         │ caller's frame   │         │ caller's frame   │
 //!         │ resume: start│         ├──────────────────┤         ├──────────────────┤
@@ -26,9 +27,32 @@
 //!         x0 = context left   x1 = message       = Transfer, as a function returns or takes it
 //! ```
 //!
-//! Code at `resume` puts back what else it took: the inline form nothing, because the compiler
+//! Code at `resume` puts back what else it took: the inline forms nothing, because the compiler
 //! spilled what it needs; the naked form the rest of the callee-saved registers; the start of a
 //! fresh stack calls `entry`, for which x0 and x1 are in place.
+//!
+//! # Linked stacks
+//!
+//! A stack that always goes back to whoever resumed it, as that of a coroutine does, carries a
+//! [`Link`] above its first frame, and x29 points to it until `entry` takes over:
+//!
+//! ```text
+//!           fresh                            running                  the resumer's stack
+//!
+//!           │ anything            │          │ anything            │  │ …                │
+//!           │ entry               │          │ entry               │  │ resume           │
+//!   Link ─► │ parent: not yet     │   Link ─►│ parent              │─►│ x29              │
+//!           ├─────────────────────┤          ├─────────────────────┤  │ x19              │
+//!           │ resume: start_linked│          │ frames of entry …   │  │ FPCR, if float   │
+//!           │ x29: Link           │                                   └──────────────────┘
+//!           │ x19: 0              │
+//! context ► │ FPCR: 0             │
+//!           └─────────────────────┘
+//! ```
+//!
+//! `parent` is written by `resume_inline` before it leaves, so that it is right whenever the stack
+//! runs. It and `entry` are a frame record as well (section 6.4.6 "The Frame Pointer"), so that a
+//! walk along frame pointers crosses over, too.
 //!
 //! # Registers
 //!
@@ -36,7 +60,7 @@
 //! "General-purpose Registers", 6.1.2 "SIMD and Floating-Point registers", 6.1.3 and 6.1.4 for
 //! those of SVE.
 //!
-//! | register              | by the ABI      | inline form             | naked form       |
+//! | register              | by the ABI      | inline forms            | naked form       |
 //! |-----------------------|-----------------|-------------------------|------------------|
 //! | x19, x29              | callee saves    | frame (LLVM keeps them) | frame            |
 //! | x20–x28               | callee saves    | clobbered               | above the frame  |
@@ -58,28 +82,37 @@
 //! # Branch targets and signed return addresses
 //!
 //! Where an indirect branch lands there is a landing pad, written as a hint so that assemblers for
-//! every CPU take it: `bti c` (hint 34) where the naked form is called, `bti j` (hint 36) where a
-//! context is resumed. The branch is `br x16`, which both kinds accept.
+//! every CPU take it: `bti c` (hint 34) where a function here is called, `bti j` (hint 36) where a
+//! context is resumed by a branch. The branch is `br x16`, which both kinds accept. A `ret` lands
+//! anywhere.
 //!
 //! Return addresses are not signed here. One that the compiler signed lies in the compiler's own
 //! frame, with the stack pointer of that frame as the modifier, and is the same when the frame is
 //! resumed.
 //!
-//! # Why a branch, and then `ret`
+//! # Branches, calls and returns
 //!
 //! The return-stack buffer holds the call of the side that is left. A `ret` to the other side would
-//! be predicted to go there and miss; an indirect branch is predicted from its own history. But the
-//! naked form goes back to its caller by `ret`: at a return address there is no landing pad, and
-//! where branch targets are enforced every other branch to it faults.
+//! be predicted to go there and miss; an indirect branch is predicted from its own history. So a
+//! switch between equals branches. The naked form goes back to its caller by `ret`: at a return
+//! address there is no landing pad, and where branch targets are enforced every other branch to it
+//! faults. A linked stack is resumed by a `bl` and left by a `ret`, which form a pair, as do the
+//! call of its first function and the return of it.
 //!
 //! # Walking the stack
 //!
-//! The naked form carries unwind information that is right at every instruction, on both stacks.
+//! Unwind information is right at every instruction, on both stacks. The inline forms do not move
+//! sp between the instructions of their caller, whose unwind information would then be wrong: what
+//! moves it stands in another section, with unwind information of its own. It is entered by a
+//! branch or by a call, with the return address in x30 either way.
+//!
 //! The start of a fresh stack ends the walk: its return address is undefined, and x29 is zero
-//! there. One undefined instruction precedes each address that is only ever branched to, because a
-//! walker looks an address up at one byte less, where it expects the call. Between its first and
-//! last instruction the inline form moves sp under the caller's unwind information, so a walk from
-//! a signal handler that lands there goes astray.
+//! there. That of a linked stack goes on into the resumer: its frame address is an expression that
+//! follows the link. It is marked as a signal frame, for debuggers take it for an error if another
+//! frame's caller lies at a lower address.
+//!
+//! One undefined instruction precedes each address that is only ever branched to, because a walker
+//! looks an address up at one byte less, where it expects the call.
 #![allow(
     unsafe_code,
     reason = "the switch is assembly, and the first frame is written to raw memory"
@@ -90,9 +123,11 @@
 )]
 
 use core::arch::{asm, naked_asm};
+use core::cell::Cell;
 use core::mem::{align_of, offset_of, size_of};
 use core::ptr::NonNull;
 
+use crate::linked::{Callee, Ended, LinkedEntry, Resumed, Word, left_during_detour};
 use crate::{Context, Entry, Transfer};
 
 /// What a stack's top is a multiple of (AAPCS64, "The Stack", constraints at a public interface),
@@ -102,10 +137,10 @@ pub(crate) const STACK_ALIGN: usize = 16;
 /// FPCR of a new process on Linux: round to nearest, no flush to zero, no exception trapped.
 const FPCR_INITIAL: u64 = 0;
 
-/// Bytes of undefined instruction before the first instruction of [`start`].
+/// Bytes of undefined instruction before the first instruction of [`start`] and its like.
 const START_LEAD_BYTES: usize = 4;
 
-/// What both forms leave at the end of a suspended stack. The assembly takes every offset from
+/// What every form leaves at the end of a suspended stack. The assembly takes every offset from
 /// here.
 #[repr(C)]
 pub(crate) struct Frame {
@@ -114,6 +149,15 @@ pub(crate) struct Frame {
     x29: *const (),
     /// Where execution goes on, once the frame is off the stack.
     resume: *const (),
+}
+
+/// The way from a linked stack to whoever resumed it; see the picture above.
+#[repr(C)]
+pub(crate) struct Link {
+    /// The `x29` of the resumer's frame: a frame record, as the ABI describes it.
+    parent: Cell<*const ()>,
+    /// What runs first on the stack. A walk along frame pointers takes it for a return address.
+    entry: LinkedEntry<Self>,
 }
 
 /// What lies above the frame that the naked form leaves, lowest address first. Each field is the
@@ -141,10 +185,16 @@ const _: () = assert!(align_of::<Frame>() <= STACK_ALIGN);
 const _: () = assert!(size_of::<*const ()>() == 8);
 const _: () = assert!(offset_of!(Frame, resume) == offset_of!(Frame, x29) + 8);
 const _: () = assert!(offset_of!(Pushed, x30) == offset_of!(Pushed, x28) + 8);
+// The assembly follows a link with constants: it has to, in unwind information.
+const _: () = assert!(offset_of!(Link, parent) == 0 && offset_of!(Link, entry) == 8);
 // Two registers, x0 and x1: a composite of up to 16 bytes is passed and returned so (section 6.8.2
 // "Parameter passing rules", 6.9 "Result return").
 const _: () = assert!(size_of::<Transfer>() == 2 * size_of::<*mut ()>());
 const _: () = assert!(offset_of!(Transfer, message) == size_of::<*mut ()>());
+const _: () = assert!(size_of::<Ended>() == 2 * size_of::<*mut ()>());
+
+/// Where in a frame the frame record lies that a [`Link`] points to.
+const PARENT: usize = offset_of!(Frame, x29);
 
 /// Writes the frame of a fresh stack; returns where it lies.
 ///
@@ -173,6 +223,111 @@ pub(crate) unsafe fn write_fresh_frame(top: NonNull<u8>, entry: Entry) -> NonNul
     frame
 }
 
+/// Writes the first frame of a stack that goes back to whoever resumes it; returns where it lies.
+/// `FLOAT` is the kind of the forms by which it will be resumed and left.
+///
+/// # Safety
+///
+/// `link` is aligned to [`STACK_ALIGN`], and lies above a block of at least the size of a
+/// [`Frame`], which may be written through it. It holds a link when the frame is resumed.
+#[inline]
+pub(crate) unsafe fn write_linked_frame<const FLOAT: bool>(link: NonNull<Link>) -> NonNull<Frame> {
+    let start = if FLOAT {
+        start_linked_float as *const ()
+    } else {
+        start_linked_no_float as *const ()
+    };
+    let fresh = Frame {
+        fpcr: FPCR_INITIAL,
+        x19: core::ptr::null(),
+        x29: link.as_ptr().cast(),
+        resume: start.wrapping_byte_add(START_LEAD_BYTES),
+    };
+    let frame = linked_frame(link);
+    // SAFETY: the caller vouches for the place below, and it is aligned as in `write_fresh_frame`.
+    unsafe { frame.write(fresh) };
+    frame
+}
+
+/// Where the first frame of a linked stack lies.
+#[inline]
+pub(crate) fn linked_frame(link: NonNull<Link>) -> NonNull<Frame> {
+    // Never null: `link` is far above address 0, by the room that its stack has below it.
+    let frame = link.as_ptr().wrapping_byte_sub(size_of::<Frame>());
+    // SAFETY: see above.
+    unsafe { NonNull::new_unchecked(frame.cast()) }
+}
+
+impl Link {
+    /// The link of a stack that does not run yet: it leads nowhere.
+    #[inline]
+    pub(crate) fn new(entry: LinkedEntry<Self>) -> Self {
+        Self {
+            parent: Cell::new(core::ptr::null()),
+            entry,
+        }
+    }
+
+    /// Has a walk of the stack end at its root, until it is resumed the next time.
+    pub(crate) fn end_walks(&self) {
+        /// A frame record without a caller, with the words of a frame around it.
+        static NOBODY: [usize; 4] = [0; 4];
+        self.parent
+            .set((&raw const NOBODY).cast::<()>().wrapping_byte_add(PARENT));
+    }
+
+    /// How far down the resumer's stack is in use: everything below is free.
+    ///
+    /// # Safety
+    ///
+    /// The stack runs, or has been told to run code elsewhere.
+    pub(crate) unsafe fn parent_sp(&self) -> NonNull<u8> {
+        // The frame is aligned as the stack is.
+        let sp = self.parent.get().wrapping_byte_sub(PARENT);
+        // SAFETY: the frame, which is not null.
+        unsafe { NonNull::new_unchecked(sp.cast_mut().cast()) }
+    }
+}
+
+/// Takes the place of the resumer while a linked stack must not be left: who leaves it ends the
+/// process. A walk goes on into the true resumer.
+#[repr(C)]
+pub(crate) struct Detour {
+    frame: Frame,
+    /// The true way back.
+    link: Link,
+}
+
+impl Detour {
+    /// A detour for the stack of `link`, to be put in place by [`Detour::enter`].
+    pub(crate) fn new(link: &Link) -> Self {
+        Self {
+            frame: Frame {
+                fpcr: FPCR_INITIAL,
+                x19: core::ptr::null(),
+                x29: core::ptr::null(),
+                resume: (no_way_back as *const ()).wrapping_byte_add(START_LEAD_BYTES),
+            },
+            link: Link {
+                parent: Cell::new(link.parent.get()),
+                entry: link.entry,
+            },
+        }
+    }
+
+    /// Puts it in place. It may not move until it is [left](Self::leave).
+    pub(crate) fn enter(&mut self, link: &Link) {
+        self.frame.x29 = (&raw const self.link).cast();
+        let frame = (&raw const self.frame).cast::<()>();
+        link.parent.set(frame.wrapping_byte_add(PARENT));
+    }
+
+    /// Puts the true way back into its place.
+    pub(crate) fn leave(&self, link: &Link) {
+        link.parent.set(self.link.parent.get());
+    }
+}
+
 /// The first code of a fresh stack: calls `entry`, which its frame put into x19, with the
 /// [`Transfer`].
 ///
@@ -196,8 +351,168 @@ unsafe extern "C" fn start() -> ! {
     )
 }
 
-/// The body of the inline forms. `$publish` is the text that runs when the stack is left, and
-/// `$slot` the operand it uses.
+/// The unwind information of code that runs at the root of a linked stack, with x29 at the link:
+/// its caller is whoever `parent` leads to.
+macro_rules! cfi_linked {
+    () => {
+        "
+        .cfi_startproc
+        .cfi_signal_frame
+        // DW_CFA_def_cfa_expression, 5 bytes: DW_OP_breg29 (x29) 0, DW_OP_deref,
+        // DW_OP_plus_uconst 16. The frame record of the resumer ends there.
+        .cfi_escape 0x0f, 5, 0x8d, 0, 0x06, 0x23, 16
+        .cfi_offset x30, -8
+        .cfi_offset x29, -16
+        .cfi_offset x19, -24
+        "
+    };
+}
+
+/// Defines the first and last code of a linked stack: calls `entry`, then leaves for good.
+macro_rules! start_linked {
+    ($(#[$doc:meta])* $name:ident, $float:literal) => {
+        $(#[$doc])*
+        #[unsafe(naked)]
+        unsafe extern "C" fn $name() -> ! {
+            naked_asm!(
+                cfi_linked!(),
+                ".skip {lead}, 0",
+                "hint #36", // bti j
+                "ldr x16, [x29, {entry}]",
+                "mov x0, x29", // and x1 = what came with the resumption
+                "blr x16",
+                // x0, x1 = how it ended. Back to whoever resumed it last.
+                "mov x2, x1",
+                "mov x1, x0",
+                "ldr x5, [x29, {parent}]",
+                ".cfi_def_cfa x5, 16",
+                ".if {float}",
+                "ldr x4, [x5, {fpcr} - {x29}]",
+                "msr fpcr, x4",
+                ".endif",
+                "ldr x19, [x5, {x19} - {x29}]",
+                "ldp x29, x30, [x5]",
+                // All is restored but sp.
+                ".cfi_same_value x19",
+                ".cfi_same_value x29",
+                ".cfi_same_value x30",
+                "mov x0, xzr", // no context is left
+                "add sp, x5, {size} - {x29}",
+                "ret",
+                ".cfi_endproc",
+                lead = const START_LEAD_BYTES,
+                entry = const offset_of!(Link, entry),
+                parent = const offset_of!(Link, parent),
+                size = const size_of::<Frame>(),
+                fpcr = const offset_of!(Frame, fpcr),
+                x19 = const offset_of!(Frame, x19),
+                x29 = const offset_of!(Frame, x29),
+                float = const $float as usize,
+            )
+        }
+    };
+}
+
+start_linked! {
+    /// The first and last code of a linked stack with FP control state.
+    ///
+    /// # Safety
+    ///
+    /// Never called. It is branched to, [`START_LEAD_BYTES`] in, by [`resume_inline`].
+    start_linked_float, true
+}
+start_linked! {
+    /// The first and last code of a linked stack without FP control state.
+    ///
+    /// # Safety
+    ///
+    /// Never called. It is branched to, [`START_LEAD_BYTES`] in, by [`resume_inline`].
+    start_linked_no_float, false
+}
+
+/// Where a linked stack arrives that is left during a [`Detour`]: tells so, on the stack where the
+/// code ran that left it, and ends the process.
+///
+/// # Safety
+///
+/// Never called. It is returned to, [`START_LEAD_BYTES`] in, by [`suspend_inline`].
+#[unsafe(naked)]
+unsafe extern "C" fn no_way_back() -> ! {
+    naked_asm!(
+        cfi_linked!(),
+        ".skip {lead}, 0",
+        "mov sp, x0", // the context left
+        "bl {abort}",
+        "udf #0",
+        ".cfi_endproc",
+        lead = const START_LEAD_BYTES,
+        abort = sym left_during_detour,
+    )
+}
+
+/// The text of an inline form that is entered by a branch: what stands between the instructions of
+/// the caller, and the head of the body that moves sp, which stands elsewhere.
+macro_rules! leave {
+    () => {
+        concat!(
+            "
+        adr x30, 2f
+        b 3f
+        udf #0
+    2:
+        hint #36 // bti j
+        ",
+            out_of_line!(),
+            "
+        .cfi_startproc
+    3:
+        "
+        )
+    };
+}
+
+/// The text that leaves a whole frame.
+macro_rules! save {
+    () => {
+        "
+        sub sp, sp, {size}
+        .cfi_def_cfa_offset {size}
+        str x19, [sp, {x19}]
+        .cfi_rel_offset x19, {x19}
+        stp x29, x30, [sp, {x29}]
+        .cfi_rel_offset x29, {x29}
+        .cfi_rel_offset x30, {x29} + 8
+        .if {float}
+        mrs x4, fpcr
+        str x4, [sp, {fpcr}]
+        .endif
+        "
+    };
+}
+
+/// The text that takes off the frame that x5 points to. All is restored then but the address of the
+/// next instruction.
+macro_rules! restore {
+    () => {
+        "
+        // All that the frame holds, before sp makes it fair game.
+        ldr x19, [x5, {x19}]
+        ldp x29, x16, [x5, {x29}]
+        .if {float}
+        ldr x4, [x5, {fpcr}]
+        msr fpcr, x4
+        .endif
+        add sp, x5, {size}
+        .cfi_def_cfa sp, 0
+        .cfi_register x30, x16
+        .cfi_same_value x19
+        .cfi_same_value x29
+        "
+    };
+}
+
+/// The body of the inline forms of a switch between equals. `$publish` is the text that runs when
+/// the stack is left, and `$slot` the operand it uses.
 macro_rules! inline_switch {
     ($to:expr, $message:expr, $float:expr, [$($publish:literal)?], [$($slot:tt)*]) => {{
         let from: *mut Frame;
@@ -209,29 +524,15 @@ macro_rules! inline_switch {
         // comes back to label 2.
         unsafe {
             asm!(
-                "sub sp, sp, {size}",
-                "adr x3, 2f",
-                "str x19, [sp, {x19}]",
-                "stp x29, x3, [sp, {x29}]",
-                ".if {float}",
-                "mrs x4, fpcr",
-                "str x4, [sp, {fpcr}]",
-                ".endif",
+                leave!(),
+                save!(),
                 "mov x5, x0",
                 "mov x0, sp",
-                // All that the frame of `to` holds, before sp makes it fair game.
-                "ldr x19, [x5, {x19}]",
-                "ldp x29, x16, [x5, {x29}]",
-                ".if {float}",
-                "ldr x4, [x5, {fpcr}]",
-                "msr fpcr, x4",
-                ".endif",
-                "add sp, x5, {size}",
+                restore!(),
                 $($publish,)?
                 "br x16",
-                "udf #0",
-                "2:",
-                "hint #36", // bti j
+                ".cfi_endproc",
+                ".popsection",
                 size = const size_of::<Frame>(),
                 fpcr = const offset_of!(Frame, fpcr),
                 x19 = const offset_of!(Frame, x19),
@@ -301,6 +602,200 @@ pub(crate) unsafe fn switch_inline_publishing<const FLOAT: bool>(
         FLOAT,
         ["stlr x0, [x2]"],
         [inlateout("x2") slot => _,]
+    )
+}
+
+/// Resumes a linked stack, fresh or left by [`suspend_inline`], and hands `word` over.
+///
+/// # Safety
+///
+/// Those of [`ContextSwitcher::switch`](crate::ContextSwitcher::switch); `link` is that of the
+/// stack of `to`, and `FLOAT` its kind.
+#[expect(
+    clippy::inline_always,
+    reason = "the compiler must see what is live at the call"
+)]
+#[inline(always)]
+pub(crate) unsafe fn resume_inline<const FLOAT: bool>(
+    to: Context,
+    link: NonNull<Link>,
+    word: Word,
+) -> Resumed {
+    let left: *mut Frame;
+    let answer: Word;
+    let how: usize;
+    // SAFETY: as for `inline_switch!`. The link may be written: the stack does not run yet.
+    unsafe {
+        asm!(
+            // The call is paired with the `ret` that comes back.
+            "bl 3f",
+            out_of_line!(),
+            ".cfi_startproc",
+            "3:",
+            save!(),
+            "add x4, sp, {x29}",
+            "str x4, [x2, {parent}]",
+            "mov x5, x0",
+            restore!(),
+            "br x16",
+            ".cfi_endproc",
+            ".popsection",
+            parent = const offset_of!(Link, parent),
+            size = const size_of::<Frame>(),
+            fpcr = const offset_of!(Frame, fpcr),
+            x19 = const offset_of!(Frame, x19),
+            x29 = const offset_of!(Frame, x29),
+            float = const FLOAT as usize,
+            inlateout("x0") to.into_frame().as_ptr() => left,
+            inlateout("x1") word => answer,
+            inlateout("x2") link.as_ptr() => how,
+            lateout("x20") _,
+            lateout("x21") _,
+            lateout("x22") _,
+            lateout("x23") _,
+            lateout("x24") _,
+            lateout("x25") _,
+            lateout("x26") _,
+            lateout("x27") _,
+            lateout("x28") _,
+            clobber_abi("C"),
+        );
+    }
+    Resumed {
+        left: NonNull::new(left),
+        word: answer,
+        how,
+    }
+}
+
+/// Leaves a linked stack for whoever resumed it last, and hands `word` over. Returns what comes
+/// with the next resumption.
+///
+/// # Safety
+///
+/// It runs on the stack of `link`, of the kind `FLOAT`; the stack stays valid, and unused by
+/// others, until it is resumed or given up for good.
+#[expect(
+    clippy::inline_always,
+    reason = "the compiler must see what is live at the call"
+)]
+#[inline(always)]
+pub(crate) unsafe fn suspend_inline<const FLOAT: bool>(link: &Link, word: Word) -> Word {
+    let answer: Word;
+    // SAFETY: as for `inline_switch!`: whoever resumed this stack waits in `resume_inline`, with a
+    // complete frame of the same kind around `parent`.
+    unsafe {
+        asm!(
+            leave!(),
+            save!(),
+            "mov x5, x0",
+            "mov x0, sp",
+            "ldr x19, [x5, {x19} - {x29}]",
+            "ldp x29, x30, [x5]",
+            ".if {float}",
+            "ldr x4, [x5, {fpcr} - {x29}]",
+            "msr fpcr, x4",
+            ".endif",
+            "add sp, x5, {size} - {x29}",
+            // On the other stack, and all is restored.
+            ".cfi_def_cfa sp, 0",
+            ".cfi_same_value x19",
+            ".cfi_same_value x29",
+            ".cfi_same_value x30",
+            "ret",
+            ".cfi_endproc",
+            ".popsection",
+            size = const size_of::<Frame>(),
+            fpcr = const offset_of!(Frame, fpcr),
+            x19 = const offset_of!(Frame, x19),
+            x29 = const offset_of!(Frame, x29),
+            float = const FLOAT as usize,
+            inlateout("x0") link.parent.get() => _,
+            inlateout("x1") word => answer,
+            lateout("x20") _,
+            lateout("x21") _,
+            lateout("x22") _,
+            lateout("x23") _,
+            lateout("x24") _,
+            lateout("x25") _,
+            lateout("x26") _,
+            lateout("x27") _,
+            lateout("x28") _,
+            clobber_abi("C"),
+        );
+    }
+    answer
+}
+
+/// Calls `callee` with `data` on another stack, whose top is `sp`. A walk goes on into the caller.
+///
+/// # Safety
+///
+/// `sp` is aligned to [`STACK_ALIGN`], and the memory below may be used as a stack. `callee` may be
+/// called with `data`.
+#[unsafe(naked)]
+pub(crate) unsafe extern "C" fn call_on(sp: NonNull<u8>, callee: Callee, data: *mut ()) {
+    naked_asm!(
+        ".cfi_startproc",
+        // For debuggers: the callee's stack may lie higher than the caller's.
+        ".cfi_signal_frame",
+        "hint #34", // bti c
+        "stp x29, x30, [sp, -16]!",
+        ".cfi_def_cfa_offset 16",
+        ".cfi_offset x30, -8",
+        ".cfi_offset x29, -16",
+        "mov x29, sp",
+        ".cfi_def_cfa_register x29",
+        "mov sp, x0",
+        "mov x0, x2",
+        "blr x1",
+        "mov sp, x29",
+        ".cfi_def_cfa_register sp",
+        "ldp x29, x30, [sp], 16",
+        ".cfi_def_cfa_offset 0",
+        ".cfi_restore x29",
+        ".cfi_restore x30",
+        "ret",
+        ".cfi_endproc",
+    )
+}
+
+/// Calls `callee` with `data`, on this stack, as if the suspended context of `frame` had called it:
+/// so a walk goes on into that one.
+///
+/// # Safety
+///
+/// `frame` is that of a context [context.I1] that stays suspended meanwhile. `callee` may be called
+/// with `data`, and does not unwind.
+#[unsafe(naked)]
+pub(crate) unsafe extern "C" fn call_above(frame: NonNull<Frame>, callee: Callee, data: *mut ()) {
+    naked_asm!(
+        ".cfi_startproc",
+        ".cfi_signal_frame",
+        "hint #34", // bti c
+        "stp x29, x30, [sp, -16]!",
+        ".cfi_def_cfa_offset 16",
+        ".cfi_offset x30, -8",
+        ".cfi_offset x29, -16",
+        ".cfi_remember_state",
+        "add x29, x0, {x29}",
+        // The caller is the frame, whose record x29 points to.
+        ".cfi_def_cfa x29, {size} - {x29}",
+        ".cfi_offset x30, {x29} + 8 - {size}",
+        ".cfi_offset x29, {x29} - {size}",
+        ".cfi_offset x19, {x19} - {size}",
+        "mov x0, x2",
+        "blr x1",
+        "ldp x29, x30, [sp], 16",
+        ".cfi_restore_state",
+        ".cfi_def_cfa_offset 0",
+        ".cfi_restore x29",
+        ".cfi_restore x30",
+        "ret",
+        ".cfi_endproc",
+        size = const size_of::<Frame>(),
+        x19 = const offset_of!(Frame, x19),
+        x29 = const offset_of!(Frame, x29),
     )
 }
 

@@ -2,11 +2,23 @@
 //!
 //! | item                                             | is                                      |
 //! |--------------------------------------------------|-----------------------------------------|
-//! | `Frame`                                          | what both forms leave at a stack's end  |
+//! | `Frame`                                          | what every form leaves at a stack's end |
 //! | `STACK_ALIGN`                                    | what a stack's top is a multiple of     |
 //! | `write_fresh_frame`                              | makes the frame of a fresh stack        |
 //! | `switch_inline`, `switch_inline_publishing`      | the inline forms                        |
 //! | `switch_naked_float`, `switch_naked_no_float`    | the naked forms                         |
+//!
+//! For coroutines, whose stack always goes back to whoever resumed it, but not on Windows, where
+//! `linked/by_switch.rs` does without:
+//!
+//! | item                                             | is                                      |
+//! |--------------------------------------------------|-----------------------------------------|
+//! | `Link`                                           | the way from a stack to its resumer     |
+//! | `write_linked_frame`, `linked_frame`             | makes the first frame, and finds it     |
+//! | `resume_inline`, `suspend_inline`                | the switch to such a stack, and back    |
+//! | `call_on`                                        | calls a function on another stack       |
+//! | `Detour`                                         | bars the way back meanwhile             |
+//! | `call_above`                                     | calls as if from a suspended context    |
 //!
 //! # Invariants
 //!
@@ -19,6 +31,28 @@
 //! * `[frame.I4]` `asm!` blocks here lack the option `nostack`, so that the compiler keeps nothing
 //!   in a red zone around them.
 #![allow(unsafe_code, reason = "passes on what the architectures ask")]
+#![cfg_attr(
+    any(not(feature = "std"), dtact_asan, dtact_tsan, dtact_valgrind),
+    allow(
+        dead_code,
+        reason = "links are for coroutines alone, and not under tools"
+    )
+)]
+
+/// The directive that begins a part of the code out of line. Its end is `.popsection`.
+#[cfg(not(any(target_os = "macos", windows)))]
+macro_rules! out_of_line {
+    () => {
+        ".pushsection .text.dtact_switch, \"ax\", %progbits"
+    };
+}
+/// The same for Mach-O.
+#[cfg(target_os = "macos")]
+macro_rules! out_of_line {
+    () => {
+        ".pushsection __TEXT,__dtact_switch,regular,pure_instructions"
+    };
+}
 
 // The one platform choice of this crate: everything else names `arch` and no target.
 #[cfg_attr(
@@ -59,6 +93,11 @@ use core::ptr::NonNull;
 
 use crate::{Entry, StackBounds};
 
+#[cfg(not(windows))]
+pub(crate) use chosen::{
+    Detour, Link, call_above, call_on, linked_frame, resume_inline, suspend_inline,
+    write_linked_frame,
+};
 pub(crate) use chosen::{
     Frame, STACK_ALIGN, switch_inline, switch_inline_publishing, switch_naked_float,
     switch_naked_no_float,

@@ -1,4 +1,5 @@
-//! The switch for RISC-V 64 under LP64D: the frame, the two forms, the start of a fresh stack.
+//! The switch for RISC-V 64 under LP64D: the frame, the forms of the switch, the first code of a
+//! fresh stack.
 //!
 //! # Pictures
 //!
@@ -6,7 +7,7 @@
 //! its [`Frame`].
 //!
 //! ```text
-//!         fresh                    left by the inline form      left by the naked form
+//!         fresh                    left by an inline form       left by the naked form
 //!
 //! top ─►  ┌──────────────┐         │ caller's frame   │         │ caller's frame   │
 //!         │ resume: start│         ├──────────────────┤         ├──────────────────┤
@@ -26,16 +27,39 @@
 //!         a0 = context left   a1 = message       = Transfer, as a function returns or takes it
 //! ```
 //!
-//! Code at `resume` puts back what else it took: the inline form nothing, because the compiler
+//! Code at `resume` puts back what else it took: the inline forms nothing, because the compiler
 //! spilled what it needs; the naked form the rest of the callee-saved registers; the start of a
 //! fresh stack calls `entry`, for which a0 and a1 are in place.
+//!
+//! # Linked stacks
+//!
+//! A stack that always goes back to whoever resumed it, as that of a coroutine does, carries a
+//! [`Link`] above its first frame, and s0 points behind it until `entry` takes over:
+//!
+//! ```text
+//!           fresh                            running                  the resumer's stack
+//!
+//!   s0 ───► │ anything            │   s0 ───►│ anything            │  │ caller's frame   │
+//!           │ entry               │          │ entry               │  ├──────────────────┤◄ parent
+//!   Link ─► │ parent: not yet     │   Link ─►│ parent              │  │ resume           │
+//!           ├─────────────────────┤          ├─────────────────────┤  │ s0               │
+//!           │ resume: start_linked│          │ frames of entry …   │  │ s1               │
+//!           │ s0: behind the Link │                                   │ fcsr, if float   │
+//!           │ s1: 0               │                                   └──────────────────┘
+//! context ► │ fcsr: 0             │
+//!           └─────────────────────┘
+//! ```
+//!
+//! `parent` is written by `resume_inline` before it leaves, so that it is right whenever the stack
+//! runs. It and `entry` are a frame record as well (psABI, "Frame Pointer Convention"), so that a
+//! walk along frame pointers crosses over, too.
 //!
 //! # Registers
 //!
 //! RISC-V ELF psABI, chapter "Register Convention": "Integer Register Convention", "Floating-point
 //! Register Convention" and, for fcsr, the paragraph below it; "Vector Register Convention".
 //!
-//! | register              | by the ABI      | inline form             | naked form       |
+//! | register              | by the ABI      | inline forms            | naked form       |
 //! |-----------------------|-----------------|-------------------------|------------------|
 //! | s0 (fp), s1           | callee saves    | frame (LLVM keeps them) | frame            |
 //! | s2–s11                | callee saves    | clobbered               | above the frame  |
@@ -48,26 +72,33 @@
 //! | vcsr                  | the thread's    | not touched             | same             |
 //! | gp, tp                | not allocatable | not touched             | same             |
 //!
-//! `clobber_abi("C")` does not name fs0–fs11, so the inline form does. fflags, the flags that
+//! `clobber_abi("C")` does not name fs0–fs11, so the inline forms do. fflags, the flags that
 //! floating-point arithmetic raises, are a part of fcsr and come along with the rounding mode: to
 //! leave them behind would take a second register write at each switch.
 //!
-//! # Why `jr t2`, always
+//! # Jumps, calls and returns
 //!
 //! A jump through ra or t0 pops the return-address stack, which holds the call of the side that is
 //! left: it would be predicted to go there and miss (RISC-V unprivileged ISA, "Unconditional
-//! Jumps", return-address prediction hints). And where landing pads are enforced (Zicfilp), a jump
-//! through t2 is one of software's own, which needs none. The naked form has no landing pad at its
-//! entry.
+//! Jumps", return-address prediction hints). So a switch between equals jumps through t2. And where
+//! landing pads are enforced (Zicfilp), a jump through t2 is one of software's own, which needs
+//! none. The naked form has no landing pad at its entry. A linked stack is resumed by a call and
+//! left by a `ret`, which form a pair, as do the call of its first function and the return of it.
 //!
 //! # Walking the stack
 //!
-//! The naked form carries unwind information that is right at every instruction, on both stacks.
+//! Unwind information is right at every instruction, on both stacks. The inline forms do not move
+//! sp between the instructions of their caller, whose unwind information would then be wrong: what
+//! moves it stands in another section, with unwind information of its own. It is entered by a jump
+//! or by a call, with the return address in ra either way.
+//!
 //! The start of a fresh stack ends the walk: its return address is undefined, and s0 is zero there.
+//! That of a linked stack goes on into the resumer: its frame address is an expression that follows
+//! the link. It is marked as a signal frame, for debuggers take it for an error if another frame's
+//! caller lies at a lower address.
+//!
 //! Four bytes that are no instruction precede each address that is only ever jumped to, because a
-//! walker looks an address up at one byte less, where it expects the call. Between its first and
-//! last instruction the inline form moves sp under the caller's unwind information, so a walk from
-//! a signal handler that lands there goes astray.
+//! walker looks an address up at one byte less, where it expects the call.
 #![allow(
     unsafe_code,
     reason = "the switch is assembly, and the first frame is written to raw memory"
@@ -78,9 +109,11 @@
 )]
 
 use core::arch::{asm, naked_asm};
+use core::cell::Cell;
 use core::mem::{align_of, offset_of, size_of};
 use core::ptr::NonNull;
 
+use crate::linked::{Callee, Ended, LinkedEntry, Resumed, Word, left_during_detour};
 use crate::{Context, Entry, Transfer};
 
 /// What a stack's top is a multiple of (psABI, "Integer Calling Convention"), in bytes.
@@ -89,10 +122,10 @@ pub(crate) const STACK_ALIGN: usize = 16;
 /// fcsr of a new process on Linux: round to nearest, no flag raised.
 const FCSR_INITIAL: u64 = 0;
 
-/// Bytes that are no instruction before the first instruction of [`start`].
+/// Bytes that are no instruction before the first instruction of [`start`] and its like.
 const START_LEAD_BYTES: usize = 4;
 
-/// What both forms leave at the end of a suspended stack. The assembly takes every offset from
+/// What every form leaves at the end of a suspended stack. The assembly takes every offset from
 /// here.
 #[repr(C)]
 pub(crate) struct Frame {
@@ -101,6 +134,15 @@ pub(crate) struct Frame {
     s0: *const (),
     /// Where execution goes on, once the frame is off the stack.
     resume: *const (),
+}
+
+/// The way from a linked stack to whoever resumed it; see the picture above.
+#[repr(C)]
+pub(crate) struct Link {
+    /// The end of the resumer's frame, which is behind a frame record, as the ABI describes it.
+    parent: Cell<*const ()>,
+    /// What runs first on the stack. A walk along frame pointers takes it for a return address.
+    entry: LinkedEntry<Self>,
 }
 
 /// What lies above the frame that the naked form leaves, lowest address first.
@@ -121,10 +163,17 @@ const _: () = assert!(size_of::<Pushed>().is_multiple_of(STACK_ALIGN));
 const _: () = assert!(align_of::<Frame>() <= STACK_ALIGN);
 // The instructions move registers of eight bytes.
 const _: () = assert!(size_of::<*const ()>() == 8);
+// The assembly follows a link with constants: it has to, in unwind information.
+const _: () = assert!(offset_of!(Link, parent) == 0 && offset_of!(Link, entry) == 8);
+const _: () = assert!(size_of::<Link>() == 16 && size_of::<Frame>() == 32);
 // Two registers, a0 and a1: an aggregate of up to 2×XLEN bits is passed and returned so ("Integer
 // Calling Convention").
 const _: () = assert!(size_of::<Transfer>() == 2 * size_of::<*mut ()>());
 const _: () = assert!(offset_of!(Transfer, message) == size_of::<*mut ()>());
+const _: () = assert!(size_of::<Ended>() == 2 * size_of::<*mut ()>());
+
+/// Where a [`Link`] points to, from the beginning of a frame: its end.
+const PARENT: usize = size_of::<Frame>();
 
 /// Writes the frame of a fresh stack; returns where it lies.
 ///
@@ -153,6 +202,111 @@ pub(crate) unsafe fn write_fresh_frame(top: NonNull<u8>, entry: Entry) -> NonNul
     frame
 }
 
+/// Writes the first frame of a stack that goes back to whoever resumes it; returns where it lies.
+/// `FLOAT` is the kind of the forms by which it will be resumed and left.
+///
+/// # Safety
+///
+/// `link` is aligned to [`STACK_ALIGN`], and lies above a block of at least the size of a
+/// [`Frame`], which may be written through it. It holds a link when the frame is resumed.
+#[inline]
+pub(crate) unsafe fn write_linked_frame<const FLOAT: bool>(link: NonNull<Link>) -> NonNull<Frame> {
+    let start = if FLOAT {
+        start_linked_float as *const ()
+    } else {
+        start_linked_no_float as *const ()
+    };
+    let fresh = Frame {
+        fcsr: FCSR_INITIAL,
+        s1: core::ptr::null(),
+        s0: link.as_ptr().wrapping_add(1).cast(),
+        resume: start.wrapping_byte_add(START_LEAD_BYTES),
+    };
+    let frame = linked_frame(link);
+    // SAFETY: the caller vouches for the place below, and it is aligned as in `write_fresh_frame`.
+    unsafe { frame.write(fresh) };
+    frame
+}
+
+/// Where the first frame of a linked stack lies.
+#[inline]
+pub(crate) fn linked_frame(link: NonNull<Link>) -> NonNull<Frame> {
+    // Never null: `link` is far above address 0, by the room that its stack has below it.
+    let frame = link.as_ptr().wrapping_byte_sub(size_of::<Frame>());
+    // SAFETY: see above.
+    unsafe { NonNull::new_unchecked(frame.cast()) }
+}
+
+impl Link {
+    /// The link of a stack that does not run yet: it leads nowhere.
+    #[inline]
+    pub(crate) fn new(entry: LinkedEntry<Self>) -> Self {
+        Self {
+            parent: Cell::new(core::ptr::null()),
+            entry,
+        }
+    }
+
+    /// Has a walk of the stack end at its root, until it is resumed the next time.
+    pub(crate) fn end_walks(&self) {
+        /// A frame record without a caller, with the words of a frame around it.
+        static NOBODY: [usize; 4] = [0; 4];
+        self.parent
+            .set((&raw const NOBODY).cast::<()>().wrapping_byte_add(PARENT));
+    }
+
+    /// How far down the resumer's stack is in use: everything below is free.
+    ///
+    /// # Safety
+    ///
+    /// The stack runs, or has been told to run code elsewhere.
+    pub(crate) unsafe fn parent_sp(&self) -> NonNull<u8> {
+        // The frame is aligned as the stack is.
+        let sp = self.parent.get().wrapping_byte_sub(PARENT);
+        // SAFETY: the frame, which is not null.
+        unsafe { NonNull::new_unchecked(sp.cast_mut().cast()) }
+    }
+}
+
+/// Takes the place of the resumer while a linked stack must not be left: who leaves it ends the
+/// process. A walk goes on into the true resumer.
+#[repr(C)]
+pub(crate) struct Detour {
+    frame: Frame,
+    /// The true way back.
+    link: Link,
+}
+
+impl Detour {
+    /// A detour for the stack of `link`, to be put in place by [`Detour::enter`].
+    pub(crate) fn new(link: &Link) -> Self {
+        Self {
+            frame: Frame {
+                fcsr: FCSR_INITIAL,
+                s1: core::ptr::null(),
+                s0: core::ptr::null(),
+                resume: (no_way_back as *const ()).wrapping_byte_add(START_LEAD_BYTES),
+            },
+            link: Link {
+                parent: Cell::new(link.parent.get()),
+                entry: link.entry,
+            },
+        }
+    }
+
+    /// Puts it in place. It may not move until it is [left](Self::leave).
+    pub(crate) fn enter(&mut self, link: &Link) {
+        self.frame.s0 = (&raw const self.link).wrapping_add(1).cast();
+        let frame = (&raw const self.frame).cast::<()>();
+        link.parent.set(frame.wrapping_byte_add(PARENT));
+    }
+
+    /// Puts the true way back into its place.
+    pub(crate) fn leave(&self, link: &Link) {
+        link.parent.set(self.link.parent.get());
+    }
+}
+
 /// The first code of a fresh stack: calls `entry`, which its frame put into s1, with the
 /// [`Transfer`].
 ///
@@ -175,8 +329,177 @@ unsafe extern "C" fn start() -> ! {
     )
 }
 
-/// The body of the inline forms. `$publish` is the text that runs when the stack is left, and
-/// `$slot` the operand it uses.
+/// The unwind information of code that runs at the root of a linked stack, with s0 behind the link:
+/// its caller is whoever `parent` leads to.
+macro_rules! cfi_linked {
+    () => {
+        "
+        .cfi_startproc
+        .cfi_signal_frame
+        # DW_CFA_def_cfa_expression, 3 bytes: DW_OP_breg8 (s0) -16, DW_OP_deref. The frame record
+        # of the resumer ends there.
+        .cfi_escape 0x0f, 3, 0x78, 0x70, 0x06
+        .cfi_offset ra, -8
+        .cfi_offset s0, -16
+        .cfi_offset s1, -24
+        "
+    };
+}
+
+/// Defines the first and last code of a linked stack: calls `entry`, then leaves for good.
+macro_rules! start_linked {
+    ($(#[$doc:meta])* $name:ident, $float:literal) => {
+        $(#[$doc])*
+        #[unsafe(naked)]
+        unsafe extern "C" fn $name() -> ! {
+            naked_asm!(
+                cfi_linked!(),
+                // The features of the target are not always the assembler's here.
+                ".option push",
+                ".option arch, +d",
+                ".skip {lead}, 0",
+                "addi a0, s0, -{link}", // and a1 = what came with the resumption
+                "ld t2, {entry}(a0)",
+                "jalr t2",
+                // a0, a1 = how it ended. Back to whoever resumed it last.
+                "mv a2, a1",
+                "mv a1, a0",
+                "ld t3, {parent} - {link}(s0)",
+                ".cfi_def_cfa t3, 0",
+                ".if {float}",
+                "ld t1, {fcsr} - {size}(t3)",
+                "fscsr t1",
+                ".endif",
+                "ld s1, {s1} - {size}(t3)",
+                "ld s0, {s0} - {size}(t3)",
+                "ld ra, {resume} - {size}(t3)",
+                // All is restored but sp.
+                ".cfi_same_value s1",
+                ".cfi_same_value s0",
+                ".cfi_same_value ra",
+                "li a0, 0", // no context is left
+                "mv sp, t3",
+                "ret",
+                ".option pop",
+                ".cfi_endproc",
+                lead = const START_LEAD_BYTES,
+                link = const size_of::<Link>(),
+                entry = const offset_of!(Link, entry),
+                parent = const offset_of!(Link, parent),
+                size = const size_of::<Frame>(),
+                fcsr = const offset_of!(Frame, fcsr),
+                s1 = const offset_of!(Frame, s1),
+                s0 = const offset_of!(Frame, s0),
+                resume = const offset_of!(Frame, resume),
+                float = const $float as usize,
+            )
+        }
+    };
+}
+
+start_linked! {
+    /// The first and last code of a linked stack with FP control state.
+    ///
+    /// # Safety
+    ///
+    /// Never called. It is jumped to, [`START_LEAD_BYTES`] in, by [`resume_inline`].
+    start_linked_float, true
+}
+start_linked! {
+    /// The first and last code of a linked stack without FP control state.
+    ///
+    /// # Safety
+    ///
+    /// Never called. It is jumped to, [`START_LEAD_BYTES`] in, by [`resume_inline`].
+    start_linked_no_float, false
+}
+
+/// Where a linked stack arrives that is left during a [`Detour`]: tells so, on the stack where the
+/// code ran that left it, and ends the process.
+///
+/// # Safety
+///
+/// Never called. It is returned to, [`START_LEAD_BYTES`] in, by [`suspend_inline`].
+#[unsafe(naked)]
+unsafe extern "C" fn no_way_back() -> ! {
+    naked_asm!(
+        cfi_linked!(),
+        ".skip {lead}, 0",
+        "mv sp, a0", // the context left
+        "call {abort}",
+        "unimp",
+        ".cfi_endproc",
+        lead = const START_LEAD_BYTES,
+        abort = sym left_during_detour,
+    )
+}
+
+/// The text of an inline form that is entered by a jump: what stands between the instructions of
+/// the caller, and the head of the body that moves sp, which stands elsewhere.
+macro_rules! leave {
+    () => {
+        concat!(
+            "
+        lla ra, 2f
+    4:
+        auipc t1, %pcrel_hi(3f)
+        jr %pcrel_lo(4b)(t1)
+        .skip 4, 0
+    2:
+        ",
+            out_of_line!(),
+            "
+        .cfi_startproc
+    3:
+        "
+        )
+    };
+}
+
+/// The text that leaves a whole frame.
+macro_rules! save {
+    () => {
+        "
+        addi sp, sp, -{size}
+        .cfi_def_cfa_offset {size}
+        sd s1, {s1}(sp)
+        .cfi_rel_offset s1, {s1}
+        sd s0, {s0}(sp)
+        .cfi_rel_offset s0, {s0}
+        sd ra, {resume}(sp)
+        .cfi_rel_offset ra, {resume}
+        .if {float}
+        frcsr t1
+        sd t1, {fcsr}(sp)
+        .endif
+        "
+    };
+}
+
+/// The text that takes off the frame that t3 points to. All is restored then but the address of the
+/// next instruction.
+macro_rules! restore {
+    () => {
+        "
+        # All that the frame holds, before sp makes it fair game.
+        ld s1, {s1}(t3)
+        ld s0, {s0}(t3)
+        .if {float}
+        ld t1, {fcsr}(t3)
+        fscsr t1
+        .endif
+        ld t2, {resume}(t3)
+        addi sp, t3, {size}
+        .cfi_def_cfa sp, 0
+        .cfi_register ra, t2
+        .cfi_same_value s1
+        .cfi_same_value s0
+        "
+    };
+}
+
+/// The body of the inline forms of a switch between equals. `$publish` is the text that runs when
+/// the stack is left, and `$slot` the operand it uses.
 macro_rules! inline_switch {
     ($to:expr, $message:expr, $float:expr, [$($publish:literal)?], [$($slot:tt)*]) => {{
         let from: *mut Frame;
@@ -188,30 +511,15 @@ macro_rules! inline_switch {
         // comes back to label 2.
         unsafe {
             asm!(
-                "addi sp, sp, -{size}",
-                "lla t2, 2f",
-                "sd s1, {s1}(sp)",
-                "sd s0, {s0}(sp)",
-                "sd t2, {resume}(sp)",
-                ".if {float}",
-                "frcsr t1",
-                "sd t1, {fcsr}(sp)",
-                ".endif",
+                leave!(),
+                save!(),
                 "mv t3, a0",
                 "mv a0, sp",
-                // All that the frame of `to` holds, before sp makes it fair game.
-                "ld s1, {s1}(t3)",
-                "ld s0, {s0}(t3)",
-                ".if {float}",
-                "ld t1, {fcsr}(t3)",
-                "fscsr t1",
-                ".endif",
-                "ld t2, {resume}(t3)",
-                "addi sp, t3, {size}",
+                restore!(),
                 $($publish,)?
                 "jr t2",
-                ".skip 4, 0",
-                "2:",
+                ".cfi_endproc",
+                ".popsection",
                 size = const size_of::<Frame>(),
                 fcsr = const offset_of!(Frame, fcsr),
                 s1 = const offset_of!(Frame, s1),
@@ -295,6 +603,238 @@ pub(crate) unsafe fn switch_inline_publishing<const FLOAT: bool>(
         FLOAT,
         ["fence rw, w\nsd a0, 0(a2)"],
         [inlateout("a2") slot => _,]
+    )
+}
+
+/// Resumes a linked stack, fresh or left by [`suspend_inline`], and hands `word` over.
+///
+/// # Safety
+///
+/// Those of [`ContextSwitcher::switch`](crate::ContextSwitcher::switch); `link` is that of the
+/// stack of `to`, and `FLOAT` its kind.
+#[expect(
+    clippy::inline_always,
+    reason = "the compiler must see what is live at the call"
+)]
+#[inline(always)]
+pub(crate) unsafe fn resume_inline<const FLOAT: bool>(
+    to: Context,
+    link: NonNull<Link>,
+    word: Word,
+) -> Resumed {
+    let left: *mut Frame;
+    let answer: Word;
+    let how: usize;
+    // SAFETY: as for `inline_switch!`. The link may be written: the stack does not run yet.
+    unsafe {
+        asm!(
+            // The call is paired with the `ret` that comes back.
+            "4:",
+            "auipc t1, %pcrel_hi(3f)",
+            "jalr ra, %pcrel_lo(4b)(t1)",
+            out_of_line!(),
+            ".cfi_startproc",
+            "3:",
+            save!(),
+            "addi t1, sp, {size}",
+            "sd t1, {parent}(a2)",
+            "mv t3, a0",
+            restore!(),
+            "jr t2",
+            ".cfi_endproc",
+            ".popsection",
+            parent = const offset_of!(Link, parent),
+            size = const size_of::<Frame>(),
+            fcsr = const offset_of!(Frame, fcsr),
+            s1 = const offset_of!(Frame, s1),
+            s0 = const offset_of!(Frame, s0),
+            resume = const offset_of!(Frame, resume),
+            float = const FLOAT as usize,
+            inlateout("a0") to.into_frame().as_ptr() => left,
+            inlateout("a1") word => answer,
+            inlateout("a2") link.as_ptr() => how,
+            lateout("s2") _,
+            lateout("s3") _,
+            lateout("s4") _,
+            lateout("s5") _,
+            lateout("s6") _,
+            lateout("s7") _,
+            lateout("s8") _,
+            lateout("s9") _,
+            lateout("s10") _,
+            lateout("s11") _,
+            lateout("fs0") _,
+            lateout("fs1") _,
+            lateout("fs2") _,
+            lateout("fs3") _,
+            lateout("fs4") _,
+            lateout("fs5") _,
+            lateout("fs6") _,
+            lateout("fs7") _,
+            lateout("fs8") _,
+            lateout("fs9") _,
+            lateout("fs10") _,
+            lateout("fs11") _,
+            clobber_abi("C"),
+        );
+    }
+    Resumed {
+        left: NonNull::new(left),
+        word: answer,
+        how,
+    }
+}
+
+/// Leaves a linked stack for whoever resumed it last, and hands `word` over. Returns what comes
+/// with the next resumption.
+///
+/// # Safety
+///
+/// It runs on the stack of `link`, of the kind `FLOAT`; the stack stays valid, and unused by
+/// others, until it is resumed or given up for good.
+#[expect(
+    clippy::inline_always,
+    reason = "the compiler must see what is live at the call"
+)]
+#[inline(always)]
+pub(crate) unsafe fn suspend_inline<const FLOAT: bool>(link: &Link, word: Word) -> Word {
+    let answer: Word;
+    // SAFETY: as for `inline_switch!`: whoever resumed this stack waits in `resume_inline`, with a
+    // complete frame of the same kind below `parent`.
+    unsafe {
+        asm!(
+            leave!(),
+            save!(),
+            "mv t3, a0",
+            "mv a0, sp",
+            "ld s1, {s1} - {size}(t3)",
+            "ld s0, {s0} - {size}(t3)",
+            "ld ra, {resume} - {size}(t3)",
+            ".if {float}",
+            "ld t1, {fcsr} - {size}(t3)",
+            "fscsr t1",
+            ".endif",
+            "mv sp, t3",
+            // On the other stack, and all is restored.
+            ".cfi_def_cfa sp, 0",
+            ".cfi_same_value s1",
+            ".cfi_same_value s0",
+            ".cfi_same_value ra",
+            "ret",
+            ".cfi_endproc",
+            ".popsection",
+            size = const size_of::<Frame>(),
+            fcsr = const offset_of!(Frame, fcsr),
+            s1 = const offset_of!(Frame, s1),
+            s0 = const offset_of!(Frame, s0),
+            resume = const offset_of!(Frame, resume),
+            float = const FLOAT as usize,
+            inlateout("a0") link.parent.get() => _,
+            inlateout("a1") word => answer,
+            lateout("s2") _,
+            lateout("s3") _,
+            lateout("s4") _,
+            lateout("s5") _,
+            lateout("s6") _,
+            lateout("s7") _,
+            lateout("s8") _,
+            lateout("s9") _,
+            lateout("s10") _,
+            lateout("s11") _,
+            lateout("fs0") _,
+            lateout("fs1") _,
+            lateout("fs2") _,
+            lateout("fs3") _,
+            lateout("fs4") _,
+            lateout("fs5") _,
+            lateout("fs6") _,
+            lateout("fs7") _,
+            lateout("fs8") _,
+            lateout("fs9") _,
+            lateout("fs10") _,
+            lateout("fs11") _,
+            clobber_abi("C"),
+        );
+    }
+    answer
+}
+
+/// Calls `callee` with `data` on another stack, whose top is `sp`. A walk goes on into the caller.
+///
+/// # Safety
+///
+/// `sp` is aligned to [`STACK_ALIGN`], and the memory below may be used as a stack. `callee` may be
+/// called with `data`.
+#[unsafe(naked)]
+pub(crate) unsafe extern "C" fn call_on(sp: NonNull<u8>, callee: Callee, data: *mut ()) {
+    naked_asm!(
+        ".cfi_startproc",
+        // For debuggers: the callee's stack may lie higher than the caller's.
+        ".cfi_signal_frame",
+        "addi sp, sp, -16",
+        ".cfi_def_cfa_offset 16",
+        "sd ra, 8(sp)",
+        ".cfi_offset ra, -8",
+        "sd s0, 0(sp)",
+        ".cfi_offset s0, -16",
+        "addi s0, sp, 16",
+        ".cfi_def_cfa s0, 0",
+        "mv sp, a0",
+        "mv a0, a2",
+        "jalr a1",
+        "addi sp, s0, -16",
+        ".cfi_def_cfa sp, 16",
+        "ld ra, 8(sp)",
+        ".cfi_restore ra",
+        "ld s0, 0(sp)",
+        ".cfi_restore s0",
+        "addi sp, sp, 16",
+        ".cfi_def_cfa_offset 0",
+        "ret",
+        ".cfi_endproc",
+    )
+}
+
+/// Calls `callee` with `data`, on this stack, as if the suspended context of `frame` had called it:
+/// so a walk goes on into that one.
+///
+/// # Safety
+///
+/// `frame` is that of a context [context.I1] that stays suspended meanwhile. `callee` may be called
+/// with `data`, and does not unwind.
+#[unsafe(naked)]
+pub(crate) unsafe extern "C" fn call_above(frame: NonNull<Frame>, callee: Callee, data: *mut ()) {
+    naked_asm!(
+        ".cfi_startproc",
+        ".cfi_signal_frame",
+        "addi sp, sp, -16",
+        ".cfi_def_cfa_offset 16",
+        "sd ra, 8(sp)",
+        ".cfi_offset ra, -8",
+        "sd s0, 0(sp)",
+        ".cfi_offset s0, -16",
+        ".cfi_remember_state",
+        "addi s0, a0, {size}",
+        // The caller is the frame, behind which s0 points.
+        ".cfi_def_cfa s0, 0",
+        ".cfi_offset ra, {resume} - {size}",
+        ".cfi_offset s0, {s0} - {size}",
+        ".cfi_offset s1, {s1} - {size}",
+        "mv a0, a2",
+        "jalr a1",
+        "ld ra, 8(sp)",
+        "ld s0, 0(sp)",
+        ".cfi_restore_state",
+        "addi sp, sp, 16",
+        ".cfi_def_cfa_offset 0",
+        ".cfi_restore ra",
+        ".cfi_restore s0",
+        "ret",
+        ".cfi_endproc",
+        size = const size_of::<Frame>(),
+        s1 = const offset_of!(Frame, s1),
+        s0 = const offset_of!(Frame, s0),
+        resume = const offset_of!(Frame, resume),
     )
 }
 

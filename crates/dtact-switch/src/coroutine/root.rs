@@ -3,96 +3,56 @@
 //! ```text
 //!   top ─►       ┌──────────────────────────┐
 //!                │ padding, for alignment   │
-//!                │ body: F                  │  moved out when the coroutine begins
-//!                │ Head                     │  stays until the stack is reused
-//!   Head ─►      ├──────────────────────────┤  a multiple of STACK_ALIGN
+//!                │ place: the body          │  moved out when the coroutine begins
+//!                │        later its ending  │  if that does not fit a register
+//!                │ yielder, link first      │  stays until the stack is reused
+//!   Yielder ─►   ├──────────────────────────┤  a multiple of STACK_ALIGN
 //!                │ frame of the context     │
 //!                │ frames of `root`, body … │
 //!   bottom ─►    └──────────────────────────┘
 //! ```
 #![allow(
     unsafe_code,
-    reason = "places values in raw memory, and switches stacks"
+    reason = "places values in raw memory, and runs on another stack"
 )]
 
 use core::alloc::Layout;
 use core::any::Any;
-use core::cell::Cell;
-use core::mem::ManuallyDrop;
-use core::ptr::{self, NonNull};
+use core::mem::{self, ManuallyDrop};
+use core::ptr::NonNull;
 use std::boxed::Box;
 use std::panic::{self, AssertUnwindSafe};
-use std::process;
 
 use super::stack::Stack;
+use super::word::{pack, stays, unpack};
 use super::yielder::Yielder;
-use crate::{Context, ContextSwitcher, Transfer};
+use crate::linked::{self, Ended, Link, Word};
+use crate::{Context, ContextSwitcher};
 
-/// How a body ended: with its value, or with the payload of its panic.
-pub(super) type Ending<Return> = Result<Return, Box<dyn Any + Send>>;
+/// What a panic leaves behind.
+pub(super) type Payload = Box<dyn Any + Send>;
 
-/// What must be left below the head: the first frame, and that of [`root`]. What the body needs is
-/// for the one who chose the size to know; a guard catches the rest.
+/// What must be left below the yielder: the first frame, and that of [`root`]. What the body needs
+/// is for the one who chose the size to know; a guard catches the rest.
 const ROOM_BYTES_MIN: usize = 1024;
 
-/// The message that resumes a coroutine [coroutine.I4].
+/// Holds one after the other: first the body, and when that has ended what it left.
 #[repr(C)]
-pub(super) struct Resumption<Input> {
-    input: ManuallyDrop<Input>,
-    /// For the first resumption alone; to write it always is cheaper than to ask.
-    head: NonNull<()>,
+union Place<F, Return> {
+    body: ManuallyDrop<F>,
+    value: ManuallyDrop<Return>,
+    payload: ManuallyDrop<Payload>,
 }
 
-impl<Input> Resumption<Input> {
-    /// Gives `input` away to whoever gets the message.
-    #[inline]
-    pub(super) fn new<T>(input: Input, head: NonNull<T>) -> Self {
-        Self {
-            input: ManuallyDrop::new(input),
-            head: head.cast(),
-        }
-    }
-
-    /// Takes the input.
-    ///
-    /// # Safety
-    ///
-    /// `this` is a message that just came [coroutine.I4], and the input is taken once.
-    #[inline]
-    pub(super) unsafe fn take_input(this: NonNull<Self>) -> Input {
-        // SAFETY: the resumer waits and does not touch the message meanwhile [coroutine.I4].
-        let this = unsafe { this.as_ref() };
-        // SAFETY: valid, and nobody else takes it or drops it.
-        let input = unsafe { ptr::read(&raw const this.input) };
-        ManuallyDrop::into_inner(input)
-    }
-}
-
-/// What a coroutine and its handle share, whatever the type of the body. Both are on one thread and
-/// reach it by shared references.
-#[repr(C)]
-pub(super) struct Head<Input, Yield, Return, W: ContextSwitcher> {
-    pub(super) yielder: Yielder<Input, Yield, W>,
-    /// Set by [`root`]: the body was moved out of the seed.
-    pub(super) is_started: Cell<bool>,
-    /// Set by [`root`] as its last act.
-    pub(super) ending: Cell<Option<Ending<Return>>>,
-    /// Drops the body of a coroutine that never began.
-    ///
-    /// # Safety
-    ///
-    /// Called once, with the head that [`plant`] returned, while `is_started` is false.
-    pub(super) drop_body: unsafe fn(NonNull<Self>),
-}
-
-/// A head with the body above.
+/// A yielder with the body above.
 #[repr(C)]
 struct Seed<Input, Yield, Return, W: ContextSwitcher, F> {
-    head: Head<Input, Yield, Return, W>,
-    body: F,
+    yielder: Yielder<Input, Yield, W>,
+    place: Place<F, Return>,
 }
 
-/// Builds a coroutine at the top of `stack`: returns its head and its first context.
+/// Builds a coroutine at the top of `stack`: returns its yielder. Its first frame is that of
+/// [`first_frame`].
 ///
 /// # Safety
 ///
@@ -103,11 +63,12 @@ struct Seed<Input, Yield, Return, W: ContextSwitcher, F> {
 /// # Panics
 ///
 /// Where the body does not fit onto the stack.
+#[inline]
 #[track_caller]
 pub(super) unsafe fn plant<Input, Yield, Return, W, F>(
     stack: &impl Stack,
     body: F,
-) -> (NonNull<Head<Input, Yield, Return, W>>, Context)
+) -> (NonNull<Yielder<Input, Yield, W>>, Context)
 where
     W: ContextSwitcher,
     F: FnOnce(&Yielder<Input, Yield, W>, Input) -> Return,
@@ -121,30 +82,29 @@ where
     let place = unsafe { top.byte_sub(offset) };
     let seed = place.cast::<Seed<Input, Yield, Return, W, F>>();
     let fresh = Seed {
-        head: Head {
-            yielder: Yielder::new(),
-            is_started: Cell::new(false),
-            ending: Cell::new(None),
-            drop_body: drop_body::<Input, Yield, Return, W, F>,
+        yielder: Yielder::new(Link::new(root::<Input, Yield, Return, W, F>)),
+        place: Place {
+            body: ManuallyDrop::new(body),
         },
-        body,
     };
     // SAFETY: room for a seed, aligned for it, in memory that is the coroutine's alone.
     unsafe { seed.write(fresh) };
-    // SAFETY: `place` is aligned by `offset_from_top`; the block below reaches down to the bottom
-    // of the stack, and stays the coroutine's (the caller). `root` may run where the body may, and
-    // the context is handed to one who keeps it on its thread.
-    let context = unsafe {
-        Context::new(
-            stack.bounds().below(place),
-            root::<Input, Yield, Return, W, F>,
-        )
+    let bounds = stack.bounds().below(place);
+    let context = if W::SAVES_FLOAT {
+        // SAFETY: `place` is aligned by `offset_from_top`, and the link comes first in the seed
+        // that was written; the block below reaches down to the bottom of the stack, and stays
+        // the coroutine's (the caller). `root` may run where the body may.
+        unsafe { linked::first_context::<true>(&bounds, place.cast()) }
+    } else {
+        // SAFETY: as above.
+        unsafe { linked::first_context::<false>(&bounds, place.cast()) }
     };
     (seed.cast(), context)
 }
 
 /// How far below `top` a value of `layout` lies, so that it is aligned, what is below it is aligned
 /// as the top of a stack, and there is room left. `None` if there is not.
+#[inline]
 fn offset_from_top(top: usize, bottom: usize, layout: Layout) -> Option<usize> {
     let align = layout.align().max(Context::STACK_ALIGN);
     let place = top.checked_sub(layout.size())? & !(align - 1);
@@ -158,62 +118,109 @@ fn body_too_large(bytes: usize) -> ! {
     panic!("a body of {bytes} bytes leaves no room on its stack: use a larger one, or a box")
 }
 
-/// Drops the body of a coroutine that never began.
+/// The first function on the stack: runs the body, and returns how it ended.
 ///
 /// # Safety
 ///
-/// Those of [`Head::drop_body`]; the type parameters are those of the [`plant`] that made it.
-unsafe fn drop_body<Input, Yield, Return, W: ContextSwitcher, F>(
-    head: NonNull<Head<Input, Yield, Return, W>>,
-) {
-    let seed = head.cast::<Seed<Input, Yield, Return, W, F>>();
-    // SAFETY: `head` is the first field of such a seed (the caller).
-    let body = unsafe { &raw mut (*seed.as_ptr()).body };
-    // SAFETY: the body is still there and is dropped once (the caller).
-    unsafe { body.drop_in_place() };
-}
-
-/// The first function on the stack: runs the body, and leaves its ending behind.
-///
-/// # Safety
-///
-/// Entered by `Coroutine::resume`, with a [`Resumption`] that names the head of a seed of these
-/// types.
-unsafe extern "C" fn root<Input, Yield, Return, W, F>(first: Transfer) -> !
+/// Entered by a resumption of a coroutine whose seed is of these types, with its link and a packed
+/// `Input`; or, if it is to be unwound, any word.
+unsafe extern "C" fn root<Input, Yield, Return, W, F>(link: NonNull<Link>, word: Word) -> Ended
 where
     W: ContextSwitcher,
     F: FnOnce(&Yielder<Input, Yield, W>, Input) -> Return,
 {
-    // SAFETY: a resumption is what enters a fresh context; it is never null.
-    let resumption = unsafe { NonNull::new_unchecked(first.message.cast::<Resumption<Input>>()) };
-    // SAFETY: the resumer waits, with the resumption on its stack [coroutine.I4].
-    let head = unsafe { resumption.as_ref() }.head;
-    let seed = head.cast::<Seed<Input, Yield, Return, W, F>>();
+    let seed = link.cast::<Seed<Input, Yield, Return, W, F>>();
     // SAFETY: it lies above this frame on the same stack; all reach it by shared references.
-    let head = unsafe { seed.cast::<Head<Input, Yield, Return, W>>().as_ref() };
-    // SAFETY: a field of the seed.
-    let body = unsafe { &raw const (*seed.as_ptr()).body };
-    head.is_started.set(true);
-    head.yielder.set_resumer(first.from);
+    let yielder = unsafe { seed.cast::<Yielder<Input, Yield, W>>().as_ref() };
+    // SAFETY: inside of the seed.
+    let place = unsafe { seed.byte_add(mem::offset_of!(Seed<Input, Yield, Return, W, F>, place)) };
+    let place = place.cast::<Place<F, Return>>();
 
+    if yielder.is_unwinding() {
+        // SAFETY: the body is there, and the coroutine ends here without looking at it again.
+        return unsafe { drop_body(yielder, place) };
+    }
     // The values are moved inside of the closure: an unoptimised build copies all that is captured
     // several times on the way.
     let ending = panic::catch_unwind(AssertUnwindSafe(|| {
-        // SAFETY: the message just came; only this takes the input.
-        let input = unsafe { Resumption::take_input(resumption) };
-        // SAFETY: still there, for the coroutine just began; since `is_started` is set, nobody else
-        // takes or drops it.
-        let body = unsafe { body.read() };
-        body(&head.yielder, input)
+        // SAFETY: packed by the resumer, which waits [coroutine.I4]; only this takes the input.
+        let input = unsafe { unpack(word) };
+        // SAFETY: still there, for the coroutine just began, and nobody else takes it.
+        let body = unsafe { place.cast::<F>().read() };
+        body(yielder, input)
     }));
-    head.ending.set(Some(ending));
-    // SAFETY: the coroutine runs, and leaves for the context for the last time.
-    let resumer = unsafe { head.yielder.resumer() };
-    // SAFETY: the resumer waits, left by `W` on this thread. Nothing is left on this stack that has
-    // a destructor.
-    let _never = unsafe { W::switch(resumer, ptr::null_mut()) };
-    // Its context is given up by `Coroutine`, for good.
-    process::abort()
+    match ending {
+        Ok(value) => {
+            let value = ManuallyDrop::new(value);
+            let word = if stays::<Return>() {
+                let place = place.cast::<ManuallyDrop<Return>>();
+                // SAFETY: the body has left the place, which stays until the stack is reused.
+                unsafe { place.write(value) };
+                Word::new(place.as_ptr().cast())
+            } else {
+                pack(&value)
+            };
+            Ended {
+                word,
+                how: Ended::RETURNED,
+            }
+        }
+        // SAFETY: as above.
+        Err(payload) => unsafe { leave_payload(place, payload) },
+    }
+}
+
+/// Ends a coroutine that never began.
+///
+/// # Safety
+///
+/// `place` holds the body, which nobody uses after this.
+#[cold]
+unsafe fn drop_body<Input, Yield, Return, W: ContextSwitcher, F>(
+    yielder: &Yielder<Input, Yield, W>,
+    place: NonNull<Place<F, Return>>,
+) -> Ended {
+    yielder.note_never_begun();
+    let dropped = panic::catch_unwind(AssertUnwindSafe(|| {
+        // SAFETY: there, and dropped once (the caller).
+        unsafe { place.cast::<F>().drop_in_place() };
+    }));
+    match dropped {
+        Ok(()) => Ended {
+            word: Word::uninit(),
+            how: Ended::DROPPED,
+        },
+        // SAFETY: the body has left the place, or what is left of it is leaked.
+        Err(payload) => unsafe { leave_payload(place, payload) },
+    }
+}
+
+/// The ending of a body that panicked.
+///
+/// # Safety
+///
+/// Nothing is in `place` that is still needed.
+#[cold]
+unsafe fn leave_payload<Return, F>(place: NonNull<Place<F, Return>>, payload: Payload) -> Ended {
+    // SAFETY: the caller vouches for it; the place stays until the stack is reused.
+    unsafe { place.cast::<Payload>().write(payload) };
+    Ended {
+        word: Word::new(place.as_ptr().cast()),
+        how: Ended::PANICKED,
+    }
+}
+
+/// The payload of the panic by which a coroutine ended.
+///
+/// # Safety
+///
+/// `word` is that of an [`Ended`] of a coroutine that panicked, its stack was not used since, and
+/// the payload is taken once.
+pub(super) unsafe fn take_payload(word: Word) -> Payload {
+    // SAFETY: `root` initialised it with an address (the caller).
+    let place = unsafe { word.assume_init() };
+    // SAFETY: `root` wrote it there (the caller).
+    unsafe { place.cast::<Payload>().read() }
 }
 
 #[cfg(test)]

@@ -24,6 +24,10 @@ use dtact_switch::{
     SameThreadNoFloat, StackBounds, Transfer,
 };
 
+/// Whether a tool is told of switches, or threads stand in for stacks: a context then is a block on
+/// the heap, and not a frame; and a function of the crate calls the entry.
+pub(crate) const TOLD: bool = cfg!(any(miri, dtact_asan, dtact_tsan, dtact_valgrind));
+
 /// A stack on the heap, without a guard.
 ///
 /// What lies above its top looks like return addresses, so that a walk that does not end at the
@@ -34,8 +38,8 @@ pub(crate) struct HeapStack {
 }
 
 impl HeapStack {
-    /// Room for a panic and for printing a backtrace in a debug build.
-    pub(crate) const BYTES: usize = 512 * 1024;
+    /// Room for a panic and for printing a backtrace in a debug build; frames grow under a tool.
+    pub(crate) const BYTES: usize = if TOLD { 4096 } else { 512 } * 1024;
 
     /// Words above the top.
     const WORDS_ABOVE: usize = 16;
