@@ -81,6 +81,9 @@ pub use dtact_arena::ArenaError;
 /// What the workers of a runtime cannot be; part of [`BuildError`].
 #[cfg(not(dtact_loom))]
 pub use dtact_mesh::MeshError;
+/// What a fiber may ask of the scheduler, and how the scheduler goes about it.
+#[cfg(not(dtact_loom))]
+pub use dtact_mesh::{Affinity, Kind as WorkloadKind, Mode as TopologyMode, Priority};
 /// The switchers, by which [`SpawnBuilder`] says how a fiber is suspended and where it goes on.
 #[cfg(not(dtact_loom))]
 pub use dtact_switch::{

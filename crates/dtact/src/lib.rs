@@ -7,6 +7,8 @@
 //! | run a future beside others | [`spawn()`] |
 //! | run plain code that may wait at any depth | [`spawn_with_stack`] |
 //! | say more: a name, a stack, a switcher | [`spawn_with`] |
+//! | say what is urgent, what stays near, what it does | [`Priority`], [`Affinity`], [`WorkloadKind`] |
+//! | say how fibers get from worker to worker | [`TopologyMode`] |
 //! | have an `async fn` say that itself | [`task`](macro@task) |
 //! | run a future that is not `Send` | [`spawn_local`] |
 //! | spawn fibers that borrow | [`scope()`] |
@@ -33,13 +35,14 @@ pub use dtact_bridge::time;
 /// Another name of [`wait()`].
 pub use dtact_bridge::wait as dtact_wait;
 pub use dtact_bridge::{
-    ArenaError, BuildError, Builder, ContextSwitcher, CrossThreadFloat, CrossThreadNoFloat, Dump,
-    Ended, FiberDump, FiberId, FiberLocal, FiberStatus, InitError, IntoStackSize, JoinError,
-    JoinHandle, MeshError, Metrics, ParseStackSizeError, Runtime, SameThreadFloat,
-    SameThreadNoFloat, Scope, ScopedJoinHandle, ShutdownError, SpawnBuilder, SpawnError,
-    TaskFuture, TaskMetadata, TrySpawnError, WaitExt, YieldNow, blocking, fiber_local,
-    is_cancellation, no_suspend, scope, spawn, spawn_blocking, spawn_local, spawn_with,
-    spawn_with_stack, try_spawn, try_spawn_local, wait, yield_now,
+    Affinity, ArenaError, BuildError, Builder, ContextSwitcher, CrossThreadFloat,
+    CrossThreadNoFloat, Dump, Ended, FiberDump, FiberId, FiberLocal, FiberStatus, InitError,
+    IntoStackSize, JoinError, JoinHandle, MeshError, Metrics, ParseStackSizeError, Priority,
+    Runtime, SameThreadFloat, SameThreadNoFloat, Scope, ScopedJoinHandle, ShutdownError,
+    SpawnBuilder, SpawnError, TaskFuture, TaskMetadata, TopologyMode, TrySpawnError, WaitExt,
+    WorkloadKind, YieldNow, blocking, fiber_local, is_cancellation, no_suspend, scope, spawn,
+    spawn_blocking, spawn_local, spawn_with, spawn_with_stack, try_spawn, try_spawn_local, wait,
+    yield_now,
 };
 pub use dtact_macros::{dtact_init, task};
 

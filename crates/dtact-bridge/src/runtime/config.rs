@@ -5,6 +5,8 @@
     reason = "the acknowledgement of stackful suspension is an unsafe method"
 )]
 
+use dtact_mesh::Mode;
+
 use crate::{
     error::BuildError,
     runtime::{Runtime, shared, stack_size::IntoStackSize},
@@ -25,6 +27,7 @@ use crate::{
 /// | [`overflow_messages`](Builder::overflow_messages) | on |
 /// | [`enable_stackful`](Builder::enable_stackful) | off |
 /// | [`clock`](Builder::clock) | the system's |
+/// | [`topology_mode`](Builder::topology_mode) | `P2PMesh` |
 ///
 /// # Examples
 ///
@@ -46,6 +49,7 @@ pub struct Builder {
     pub(crate) has_overflow_messages: bool,
     pub(crate) is_stackful: bool,
     pub(crate) clock: Option<VirtualClock>,
+    pub(crate) mode: Mode,
 }
 
 const FIBERS_DEFAULT: u32 = 1 << 20;
@@ -66,6 +70,7 @@ impl Builder {
             has_overflow_messages: true,
             is_stackful: false,
             clock: None,
+            mode: Mode::P2PMesh,
         }
     }
 
@@ -105,6 +110,23 @@ impl Builder {
     /// over while workers are blocked: see [`wait`](crate::wait()).
     pub const fn threads_max(mut self, count: usize) -> Self {
         self.threads_max = Some(count);
+        self
+    }
+
+    /// How fibers get from worker to worker.
+    ///
+    /// | mode | a fiber runs on | good for |
+    /// | --- | --- | --- |
+    /// | `P2PMesh` | the worker that has it, or one that passes on or steals | most programs |
+    /// | `Global` | whichever worker comes first: one queue for all | few and long fibers, whose order counts |
+    /// | `Pinned` | the worker that spawned it; spawned elsewhere, one that is chosen in turn | programs that share nothing between threads |
+    ///
+    /// In a pinned runtime a fiber waits while its worker is blocked. [`SpawnBuilder::pinned`]
+    /// asks for the same for one fiber.
+    ///
+    /// [`SpawnBuilder::pinned`]: crate::SpawnBuilder::pinned
+    pub const fn topology_mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
         self
     }
 

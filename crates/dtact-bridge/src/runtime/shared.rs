@@ -6,12 +6,12 @@
 )]
 
 use dtact_arena::{ArenaError, CellIndex, CellPool, StackPool, overflow};
-use dtact_mesh::{Config, Link, Links, Mesh, TaskIndex, WorkerId};
+use dtact_mesh::{Attributes, Config, Link, Links, Mesh, Mode, TaskIndex, WorkerId};
 
 use crate::{
     block_on::Unpark,
     error::BuildError,
-    fiber::{Cell, extras::Extras, id::Waiters, state::Wake},
+    fiber::{Cell, Header, extras::Extras, id::Waiters, state::Wake, traits},
     fiber_ref::FiberRef,
     registry::RUNTIMES,
     runtime::{
@@ -50,6 +50,8 @@ pub(crate) struct Shared {
     homes: AtomicU32,
     pub(crate) stacks: StackPool,
     pub(crate) mesh: Arc<Mesh<CellLinks>>,
+    /// What every fiber is, whatever it asks for: bits of `traits`.
+    pub(crate) traits_of_all: u8,
     pub(crate) is_stackful: bool,
     /// Once it is closed no fiber begins any more, and every dispatch is a cancellation.
     gate: Gate,
@@ -69,16 +71,37 @@ pub(crate) struct Shared {
 }
 
 /// The link words of the mesh are fields of the cells, in the line that is in the cache anyway.
-pub(crate) struct CellLinks(Arc<CellPool>);
+pub(crate) struct CellLinks {
+    cells: Arc<CellPool>,
+    /// Whether any fiber ever asked for anything: while none has, no header is looked at.
+    has_attributes: AtomicBool,
+}
 
 impl Links for CellLinks {
+    const HAS_ATTRIBUTES: bool = true;
+
     #[inline]
     fn link(&self, task: TaskIndex) -> &Link {
-        &cell_at(&self.0, task.raw())
+        &cell_at(&self.cells, task.raw())
             .expect("the mesh holds tasks of this pool only")
             .header()
             .link
     }
+
+    #[inline]
+    fn attributes(&self, task: TaskIndex) -> Attributes {
+        // Relaxed: set before the first fiber that asks for something is queued, and a queue
+        // passes on what was written before.
+        if !self.has_attributes.load(Ordering::Relaxed) {
+            return Attributes::new();
+        }
+        attributes_of(&self.cells, task)
+    }
+}
+
+#[inline(never)]
+fn attributes_of(cells: &CellPool, task: TaskIndex) -> Attributes {
+    cell_at(cells, task.raw()).map_or_else(Attributes::new, |cell| cell.header().attributes())
 }
 
 #[inline]
@@ -112,8 +135,23 @@ pub(crate) fn start(
         .stack_bytes(stack_bytes)
         .capacity(builder.stacks)
         .build()?;
-    let config = Config::new(workers, threads_max);
-    let mesh = Mesh::new(config, CellLinks(Arc::clone(&cells)))?;
+    // A pinned runtime pins fibers here, and not in the mesh: what the runtime spawns for itself
+    // has to move, so that somebody serves the timers of a blocked worker.
+    let (mode, traits_of_all) = match builder.mode {
+        Mode::Pinned => (Mode::P2PMesh, traits::PINNED),
+        mode => (mode, 0),
+    };
+    let config = Config {
+        mode,
+        ..Config::new(workers, threads_max)
+    };
+    let mesh = Mesh::new(
+        config,
+        CellLinks {
+            cells: Arc::clone(&cells),
+            has_attributes: AtomicBool::new(false),
+        },
+    )?;
     if (builder.stacks as usize) < 2 * workers {
         return Err(BuildError::TooFewStacks {
             stacks: builder.stacks,
@@ -134,6 +172,7 @@ pub(crate) fn start(
         cells,
         stacks,
         mesh,
+        traits_of_all,
         is_stackful: builder.is_stackful && !cfg!(miri),
         gate: Gate::new(),
         starved: Starved::new(),
@@ -166,6 +205,17 @@ impl Shared {
         let count = self.homes.fetch_add(1, Ordering::Relaxed) as usize;
         let worker = count % self.mesh.config().workers;
         WorkerId::from_raw(u16::try_from(worker).expect("the mesh has as many"))
+    }
+
+    /// Notes what a fiber asks of the mesh. For its holder [bridge.S1], or while its cell is being
+    /// filled.
+    pub(crate) fn set_attributes(&self, header: &Header, attributes: Attributes) {
+        header.set_attributes(attributes);
+        let flag = &self.mesh.links().has_attributes;
+        // Looked at first: it is in a line that all workers read.
+        if !flag.load(Ordering::Relaxed) {
+            flag.store(true, Ordering::Relaxed);
+        }
     }
 
     /// The cell of this number.
