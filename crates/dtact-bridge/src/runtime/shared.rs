@@ -99,6 +99,7 @@ impl Links for CellLinks {
     }
 }
 
+#[cold]
 #[inline(never)]
 fn attributes_of(cells: &CellPool, task: TaskIndex) -> Attributes {
     cell_at(cells, task.raw()).map_or_else(Attributes::new, |cell| cell.header().attributes())
