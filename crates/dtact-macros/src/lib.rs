@@ -34,6 +34,10 @@ use proc_macro::TokenStream;
 /// | `workers = 4` | worker threads, at least 1; without it, what the builder chooses |
 /// | `capacity = 1024` | fibers that can exist at once, from 1 to `u32::MAX` |
 /// | `stack = "256K"` | bytes of each stack, at least 1; `K`, `M` and `G` are powers of 1024 |
+/// | `topology = "Pinned"` | a variant of `TopologyMode` |
+/// | `safety = "Safety2"` | a level of `SafetyLevel`; `Safety0` is `unsafe(safety0)` |
+/// | `numa = 0` | the NUMA node that memory shall come from |
+/// | `unsafe(safety0)` | no guards: promises what `Unguarded::promise` asks for |
 /// | `unsafe(stackful)` | lets fibers suspend at any call depth; see below |
 /// | `crate = path` | where `dtact` is, if it is not `::dtact` |
 ///

@@ -18,6 +18,8 @@
 //! | wait for a future from plain code | [`wait()`], or [`.wait()`](WaitExt::wait) on it |
 //! | let others run | [`yield_now`] |
 //! | configure the process's runtime | [`dtact_init`](macro@dtact_init) on `main` |
+//! | learn where a thread runs, and bind workers to CPUs | [`topology`], [`Builder::placement`] |
+//! | hear of fibers that run for too long | [`Builder::watchdog`] |
 //! | have a runtime of one's own | [`Builder`], [`Runtime`] |
 //!
 //! # What waits
@@ -31,19 +33,21 @@
 
 /// Another name of [`WaitExt`].
 pub use dtact_bridge::WaitExt as DtactWaitExt;
-pub use dtact_bridge::time;
 /// Another name of [`wait()`].
 pub use dtact_bridge::wait as dtact_wait;
 pub use dtact_bridge::{
     Affinity, ArenaError, BuildError, Builder, ContextSwitcher, CrossThreadFloat,
-    CrossThreadNoFloat, Dump, Ended, FiberDump, FiberId, FiberLocal, FiberStatus, InitError,
-    IntoStackSize, JoinError, JoinHandle, MeshError, Metrics, ParseStackSizeError, Priority,
-    Runtime, SameThreadFloat, SameThreadNoFloat, Scope, ScopedJoinHandle, ShutdownError,
-    SpawnBuilder, SpawnError, TaskFuture, TaskMetadata, TopologyMode, TrySpawnError, WaitExt,
-    WorkloadKind, YieldNow, blocking, fiber_local, is_cancellation, no_suspend, scope, spawn,
+    CrossThreadNoFloat, Deflection, Dump, Ended, FiberDump, FiberId, FiberLocal, FiberStatus,
+    InitError, IntoStackSize, JoinError, JoinHandle, LongPoll, MeshError, Metrics,
+    ParseStackSizeError, Placement, PlacementError, Priority, Runtime, SafetyLevel,
+    SameThreadFloat, SameThreadNoFloat, Scope, ScopedJoinHandle, ShutdownError, SpawnBuilder,
+    SpawnError, TaskFuture, TaskMetadata, ThresholdError, TopologyError, TopologyMode,
+    TrySpawnError, Unguarded, WaitExt, WorkerMetrics, WorkloadKind, YieldNow, blocking,
+    fiber_local, is_cancellation, no_suspend, scope, set_deflection_threshold, spawn,
     spawn_blocking, spawn_local, spawn_with, spawn_with_stack, try_spawn, try_spawn_local, wait,
     yield_now,
 };
+pub use dtact_bridge::{time, topology};
 pub use dtact_macros::{dtact_init, task};
 
 /// Spawns a future: [`spawn()`] as a macro, for programs that have it from earlier versions.

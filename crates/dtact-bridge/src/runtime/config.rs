@@ -5,11 +5,19 @@
     reason = "the acknowledgement of stackful suspension is an unsafe method"
 )]
 
-use dtact_mesh::Mode;
+use core::time::Duration;
+
+use dtact_arena::SafetyLevel;
+use dtact_mesh::{Deflection, Mode, Placement, Topology, Watchdog};
 
 use crate::{
     error::BuildError,
-    runtime::{Runtime, shared, stack_size::IntoStackSize},
+    runtime::{
+        Runtime,
+        long_poll::{self, LongPoll},
+        shared,
+        stack_size::IntoStackSize,
+    },
     sync::available_parallelism,
     time::VirtualClock,
 };
@@ -19,7 +27,7 @@ use crate::{
 ///
 /// | knob | default |
 /// | --- | --- |
-/// | [`workers`](Builder::workers) | the CPUs this process may use |
+/// | [`workers`](Builder::workers) | the CPUs this process may use, as cpusets and quotas allow |
 /// | [`fibers`](Builder::fibers) | 1,048,576 of each size |
 /// | [`stack`](Builder::stack) | 2 MiB of addresses; only touched pages take memory |
 /// | [`stacks`](Builder::stacks) | 16,384 |
@@ -28,6 +36,11 @@ use crate::{
 /// | [`enable_stackful`](Builder::enable_stackful) | off |
 /// | [`clock`](Builder::clock) | the system's |
 /// | [`topology_mode`](Builder::topology_mode) | `P2PMesh` |
+/// | [`placement`](Builder::placement) | the system places the threads |
+/// | [`deflection`](Builder::deflection) | from three quarters of a ring on, 32 at once, four times |
+/// | [`watchdog`](Builder::watchdog) | none |
+/// | [`safety`](Builder::safety) | `Safety1`: a guard below each stack |
+/// | [`numa_node`](Builder::numa_node) | memory comes from where it is first touched |
 ///
 /// # Examples
 ///
@@ -50,6 +63,13 @@ pub struct Builder {
     pub(crate) is_stackful: bool,
     pub(crate) clock: Option<VirtualClock>,
     pub(crate) mode: Mode,
+    pub(crate) safety: SafetyLevel,
+    pub(crate) numa_node: Option<u32>,
+    pub(crate) placement: Placement,
+    /// `None`: the mesh's own.
+    #[expect(clippy::option_option, reason = "unset is not none")]
+    pub(crate) deflection: Option<Option<Deflection>>,
+    pub(crate) watchdog: Option<Watchdog>,
 }
 
 const FIBERS_DEFAULT: u32 = 1 << 20;
@@ -71,6 +91,11 @@ impl Builder {
             is_stackful: false,
             clock: None,
             mode: Mode::P2PMesh,
+            safety: SafetyLevel::Safety1,
+            numa_node: None,
+            placement: Placement::Free,
+            deflection: None,
+            watchdog: None,
         }
     }
 
@@ -130,6 +155,66 @@ impl Builder {
         self
     }
 
+    /// Which CPUs the workers are bound to. From that follows which workers are near to each other:
+    /// see [`SpawnBuilder::affinity`](crate::SpawnBuilder::affinity).
+    ///
+    /// A thread that stands in for a blocked worker begins on that worker's CPUs.
+    pub fn placement(mut self, placement: Placement) -> Self {
+        self.placement = placement;
+        self
+    }
+
+    /// When a worker that has many fibers passes some on, and how; `None`: never, and idle workers
+    /// steal all the same. [`Runtime::set_deflection_threshold`] changes the threshold later.
+    pub const fn deflection(mut self, deflection: Option<Deflection>) -> Self {
+        self.deflection = Some(deflection);
+        self
+    }
+
+    /// Calls `report` when a fiber has been running for `limit` without a suspension: once for each
+    /// such stretch, from the thread of another worker, which gets to nothing else meanwhile. It
+    /// takes a second worker that is awake; an idle runtime wakes nobody for this.
+    ///
+    /// A panic of `report` ends there.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use dtact_bridge::Builder;
+    ///
+    /// let builder = Builder::new().watchdog(Duration::from_millis(50), |poll| {
+    ///     println!("{poll}");
+    /// });
+    /// # builder.workers(2).build()?;
+    /// # Ok::<(), dtact_bridge::BuildError>(())
+    /// ```
+    pub fn watchdog(
+        mut self,
+        limit: Duration,
+        report: impl Fn(&LongPoll) + Send + Sync + 'static,
+    ) -> Self {
+        self.watchdog = Some(long_poll::watchdog(limit, report));
+        self
+    }
+
+    /// What protects the memory around stacks. `Safety0` takes a promise: an
+    /// [`Unguarded`](crate::Unguarded), which only `unsafe` code can make.
+    ///
+    /// With `Safety0` and `Safety2` a fiber's canary is looked at whenever it is suspended in
+    /// [`wait`](crate::wait()); if it is dead, the process says whose it was and aborts.
+    pub const fn safety(mut self, level: SafetyLevel) -> Self {
+        self.safety = level;
+        self
+    }
+
+    /// The NUMA node whose memory stacks and cells shall have where it has some left.
+    pub const fn numa_node(mut self, node: u32) -> Self {
+        self.numa_node = Some(node);
+        self
+    }
+
     /// Has sleeps and timeouts go by a clock that a test moves, and not by the system's.
     pub fn clock(mut self, clock: &VirtualClock) -> Self {
         self.clock = Some(clock.clone());
@@ -178,7 +263,7 @@ impl Builder {
     pub fn build(self) -> Result<Runtime, BuildError> {
         let workers = match self.workers {
             Some(count) => count,
-            None => available_parallelism().map_or(1, core::num::NonZero::get),
+            None => workers_default(),
         };
         let threads_max = self.threads_max.unwrap_or_else(|| {
             workers
@@ -187,6 +272,16 @@ impl Builder {
         });
         shared::start(&self, workers, threads_max).map(Runtime::from_shared)
     }
+}
+
+/// As many as keep busy what this process may use.
+fn workers_default() -> usize {
+    let std = || available_parallelism().map_or(1, core::num::NonZero::get);
+    // The interpreter shows no machine.
+    if cfg!(miri) {
+        return std();
+    }
+    Topology::detect().map_or_else(|_| std(), |machine| machine.recommended_workers())
 }
 
 impl Default for Builder {

@@ -172,31 +172,35 @@ impl Runtime {
 }
 
 fn dump(shared: &Shared) -> Dump {
-    let fibers = touched(shared).filter_map(|index| {
-        let header = shared.cell(index.raw())?.header();
-        let status = match header.state.phase() {
-            Phase::Free => return None,
-            Phase::Owned => FiberStatus::Runnable,
-            Phase::Parked => FiberStatus::Parked,
-            Phase::Done => FiberStatus::Ended,
-        };
-        // Relaxed: a figure for people.
-        let worker = header.home.load(Ordering::Relaxed).checked_sub(1);
-        let generation = header.state.generation();
-        Some(FiberDump {
-            cell: index.raw(),
-            generation,
-            status,
-            worker,
-            is_pinned: header.traits() & traits::PINNED != 0,
-            attributes: header.attributes(),
-            name: shared.extras.name(index, header, generation),
-            location: header.location(),
-        })
-    });
     Dump {
-        fibers: fibers.collect(),
+        fibers: touched(shared)
+            .filter_map(|index| fiber(shared, index))
+            .collect(),
     }
+}
+
+/// The fiber of a cell, if one is there.
+pub(crate) fn fiber(shared: &Shared, index: CellIndex) -> Option<FiberDump> {
+    let header = shared.cell(index.raw())?.header();
+    let status = match header.state.phase() {
+        Phase::Free => return None,
+        Phase::Owned => FiberStatus::Runnable,
+        Phase::Parked => FiberStatus::Parked,
+        Phase::Done => FiberStatus::Ended,
+    };
+    // Relaxed: a figure for people.
+    let worker = header.home.load(Ordering::Relaxed).checked_sub(1);
+    let generation = header.state.generation();
+    Some(FiberDump {
+        cell: index.raw(),
+        generation,
+        status,
+        worker,
+        is_pinned: header.traits() & traits::PINNED != 0,
+        attributes: header.attributes(),
+        name: shared.extras.name(index, header, generation),
+        location: header.location(),
+    })
 }
 
 /// The dumps of all runtimes of the process, with their numbers.
