@@ -91,7 +91,7 @@ pub(crate) fn begin(context: &WorkerContext) {
     sleep::hand_over(context);
     if let Replacement::Start(id) = context.worker.begin_blocking() {
         // Where no thread is to be had there is no replacement; the code blocks all the same.
-        if thread::start(&context.shared, id).is_err() {
+        if thread::start(&context.shared, id, None).is_err() {
             context.shared.mesh.abandon_start(id);
         }
     }

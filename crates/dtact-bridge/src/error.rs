@@ -3,7 +3,7 @@
 use core::{any::Any, error::Error, fmt};
 
 use dtact_arena::ArenaError;
-use dtact_mesh::MeshError;
+use dtact_mesh::{MeshError, PlacementError, TopologyError};
 
 /// Why joining a fiber gave no value.
 #[non_exhaustive]
@@ -194,6 +194,10 @@ pub enum BuildError {
         /// How many are needed.
         stacks_min: usize,
     },
+    /// The workers cannot be bound to CPUs as asked.
+    Placement(PlacementError),
+    /// What the machine consists of could not be found out, which a placement needs.
+    Topology(TopologyError),
     /// As many runtimes are alive as can be.
     TooManyRuntimes,
     /// The operating system started no thread.
@@ -205,6 +209,8 @@ impl fmt::Display for BuildError {
         match self {
             Self::Arena(error) => error.fmt(f),
             Self::Mesh(error) => error.fmt(f),
+            Self::Placement(error) => error.fmt(f),
+            Self::Topology(error) => error.fmt(f),
             Self::BadStackSize(error) => error.fmt(f),
             Self::TooFewStacks { stacks, stacks_min } => write!(
                 f,
@@ -223,6 +229,8 @@ impl Error for BuildError {
         match self {
             Self::Arena(error) => Some(error),
             Self::Mesh(error) => Some(error),
+            Self::Placement(error) => Some(error),
+            Self::Topology(error) => Some(error),
             Self::Thread(error) => Some(error),
             Self::BadStackSize(error) => Some(error),
             Self::TooFewStacks { .. } | Self::TooManyRuntimes => None,
@@ -241,6 +249,65 @@ impl From<MeshError> for BuildError {
         Self::Mesh(error)
     }
 }
+
+impl From<PlacementError> for BuildError {
+    fn from(error: PlacementError) -> Self {
+        Self::Placement(error)
+    }
+}
+
+impl From<TopologyError> for BuildError {
+    fn from(error: TopologyError) -> Self {
+        Self::Topology(error)
+    }
+}
+
+/// Why a threshold could not be set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ThresholdError {
+    /// The runtime has no such worker.
+    UnknownWorker {
+        /// Who was named.
+        worker: usize,
+        /// How many there can be, those that stand in for blocked ones included.
+        workers_max: usize,
+    },
+    /// It is more than a full queue.
+    OverHundred {
+        /// What was asked for.
+        percent: u8,
+    },
+    /// Nothing is passed on in this runtime.
+    NoDeflection,
+    /// There is no runtime at hand, and the process's could not be started.
+    NoRuntime,
+}
+
+impl fmt::Display for ThresholdError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownWorker {
+                worker,
+                workers_max,
+            } => write!(
+                f,
+                "there is no worker {worker}: they are numbered from 0 to {}",
+                workers_max.saturating_sub(1)
+            ),
+            Self::OverHundred { percent } => {
+                write!(f, "{percent} percent is more than full: choose 0 to 100")
+            }
+            Self::NoDeflection => f.write_str(
+                "nothing is passed on in this runtime: build it with a deflection, and not as a \
+                 global one",
+            ),
+            Self::NoRuntime => f.write_str("no runtime could be started"),
+        }
+    }
+}
+
+impl Error for ThresholdError {}
 
 /// What was still alive when a shutdown's time was over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,6 +14,7 @@
 //! | `spawn`, `spawn_builder`, `join`, `waker` | into a cell, out of it, and what happens in between |
 //! | `task` | futures that say how they want to be spawned |
 //! | `scope` | fibers that borrow |
+//! | [`topology`] | the machine |
 //! | [`time`] | sleeping, and the timers behind it |
 //! | `wait`, `block_on`, `yield_now`, `blocking`, `no_suspend` | how code waits, and how it blocks |
 
@@ -48,6 +49,8 @@ mod task;
 #[cfg(not(dtact_loom))]
 pub mod time;
 #[cfg(not(dtact_loom))]
+pub mod topology;
+#[cfg(not(dtact_loom))]
 mod wait;
 #[cfg(not(dtact_loom))]
 mod waker;
@@ -78,9 +81,18 @@ mod timer_stack;
 /// What the memory of a runtime could not do; part of [`BuildError`].
 #[cfg(not(dtact_loom))]
 pub use dtact_arena::ArenaError;
+/// What protects the stacks of fibers.
+#[cfg(not(dtact_loom))]
+pub use dtact_arena::{SafetyLevel, Unguarded};
 /// What the workers of a runtime cannot be; part of [`BuildError`].
 #[cfg(not(dtact_loom))]
 pub use dtact_mesh::MeshError;
+/// What a fiber may ask of the scheduler, and how the scheduler goes about it.
+#[cfg(not(dtact_loom))]
+pub use dtact_mesh::{
+    Affinity, Deflection, Kind as WorkloadKind, Mode as TopologyMode, Placement, PlacementError,
+    Priority, TopologyError,
+};
 /// The switchers, by which [`SpawnBuilder`] says how a fiber is suspended and where it goes on.
 #[cfg(not(dtact_loom))]
 pub use dtact_switch::{
@@ -90,7 +102,10 @@ pub use dtact_switch::{
 #[cfg(not(dtact_loom))]
 pub use crate::{
     blocking::{blocking, spawn_blocking},
-    error::{BuildError, JoinError, ParseStackSizeError, ShutdownError, SpawnError, TrySpawnError},
+    error::{
+        BuildError, JoinError, ParseStackSizeError, ShutdownError, SpawnError, ThresholdError,
+        TrySpawnError,
+    },
     fiber::{
         id::{Ended, FiberId},
         local::FiberLocal,
@@ -101,7 +116,9 @@ pub use crate::{
         InitError, Runtime,
         config::Builder,
         dump::{Dump, FiberDump, FiberStatus, dump_all},
-        metrics::Metrics,
+        long_poll::LongPoll,
+        metrics::{Metrics, WorkerMetrics},
+        set_deflection_threshold,
         stack_size::IntoStackSize,
     },
     scope::{Scope, ScopedJoinHandle, scope},

@@ -10,7 +10,7 @@ use core::{
 };
 
 use dtact_arena::{ArenaError, CellClass, CellIndex, SizeClass};
-use dtact_mesh::WorkerId;
+use dtact_mesh::{Affinity, Attributes, WorkerId};
 
 use crate::{
     block_on,
@@ -234,6 +234,7 @@ pub(crate) struct Options<'scope> {
     floor: Option<Result<usize, ParseStackSizeError>>,
     /// Bits of `traits`, but for those that the fields here stand for.
     traits: u8,
+    attributes: Attributes,
     scope: Option<&'scope Arc<ScopeState>>,
 }
 
@@ -245,6 +246,7 @@ impl<'scope> Options<'scope> {
             name: None,
             floor: None,
             traits: 0,
+            attributes: Attributes::new(),
             scope: None,
         }
     }
@@ -265,6 +267,16 @@ impl<'scope> Options<'scope> {
     pub(crate) const fn with(mut self, traits: u8) -> Self {
         self.traits |= traits;
         self
+    }
+
+    /// What it asks of the mesh; its home is found when it is spawned.
+    pub(crate) const fn attributes(mut self, attributes: Attributes) -> Self {
+        self.attributes = attributes;
+        self
+    }
+
+    pub(crate) const fn asked(&self) -> Attributes {
+        self.attributes
     }
 
     pub(crate) const fn scope(mut self, scope: &'scope Arc<ScopeState>) -> Self {
@@ -290,6 +302,20 @@ impl<'scope> Options<'scope> {
 
 #[inline]
 pub(crate) fn future_on<F>(
+    shared: &Shared,
+    options: Options<'_>,
+    future: F,
+) -> Result<JoinHandle<F::Output>, TrySpawnError<F>>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    future_anywhere(shared, options.with(shared.traits_of_all), future)
+}
+
+/// The same for a fiber of the runtime's own, which moves even where no others do.
+#[inline]
+pub(crate) fn future_anywhere<F>(
     shared: &Shared,
     options: Options<'_>,
     future: F,
@@ -331,7 +357,7 @@ where
 {
     place_or_box(
         shared,
-        options.with(traits::CLOSURE),
+        options.with(traits::CLOSURE | shared.traits_of_all),
         ClosureFuture(Some(closure)),
     )
     .map(JoinHandle::new)
@@ -359,7 +385,7 @@ where
     F: Future + Send,
     F::Output: Send,
 {
-    place_or_box(shared, options, future)
+    place_or_box(shared, options.with(shared.traits_of_all), future)
         .map(JoinHandle::new)
         .map_err(|refused| refused.error)
 }
@@ -380,7 +406,7 @@ where
 {
     place_or_box(
         shared,
-        options.with(traits::CLOSURE),
+        options.with(traits::CLOSURE | shared.traits_of_all),
         ClosureFuture(Some(closure)),
     )
     .map(JoinHandle::new)
@@ -478,6 +504,12 @@ fn place<F: Future>(
         1 + home_of(shared, context).raw()
     };
     header.home.store(home, Ordering::Relaxed);
+    if options.attributes == Attributes::new() {
+        header.set_attributes(Attributes::new());
+    } else {
+        let attributes = with_home(shared, context, options.attributes);
+        shared.set_attributes(header, attributes);
+    }
     // SAFETY: the cell was just taken from the pool, and is of the class that the future needs.
     unsafe { body::write_future(cell, future) };
     let generation = header.state.begin(shared.generation_min);
@@ -503,6 +535,22 @@ fn place<F: Future>(
     }
     drop(spawning);
     Ok(FiberRef::new(shared.number(), index, generation))
+}
+
+/// The same, with the worker from which the affinity is measured: the one that spawns, unless that
+/// is a spare, which is near to nobody.
+#[cold]
+fn with_home(
+    shared: &Shared,
+    context: Option<&WorkerContext>,
+    attributes: Attributes,
+) -> Attributes {
+    if attributes.affinity() == Affinity::Any {
+        return attributes;
+    }
+    let own = context.map(|context| context.worker.id());
+    let near = own.filter(|id| id.index() < shared.mesh.config().workers);
+    attributes.with_home(Some(near.unwrap_or_else(|| shared.next_home())))
 }
 
 /// The worker of a fiber that has one from the start.

@@ -2,6 +2,7 @@
 
 use core::{fmt, future::Future, marker::PhantomData, panic::Location};
 
+use dtact_mesh::{Affinity, Kind as WorkloadKind, Priority};
 use dtact_switch::{ContextSwitcher, CrossThreadFloat};
 
 use crate::{
@@ -12,7 +13,8 @@ use crate::{
     spawn::{self, Options},
 };
 
-/// How a fiber is to be spawned: a name, the size of its stack, its switcher.
+/// How a fiber is to be spawned: a name, the size of its stack, its switcher, how urgent it is,
+/// how far it may move, what it does.
 ///
 /// `S` says two things of the fiber:
 ///
@@ -83,8 +85,8 @@ impl<S: ContextSwitcher> SpawnBuilder<S> {
     pub(crate) const TRAITS: u8 = (if S::CROSS_THREAD { 0 } else { traits::PINNED })
         | (if S::SAVES_FLOAT { 0 } else { traits::NO_FLOAT });
 
-    /// The defaults: no name, a stack of the workers' own size. The place of this call is where
-    /// the fiber counts as spawned.
+    /// The defaults: no name, a stack of the workers' own size, normal priority, any worker. The
+    /// place of this call is where the fiber counts as spawned.
     #[track_caller]
     pub const fn new() -> Self {
         Self {
@@ -107,6 +109,41 @@ impl<S: ContextSwitcher> SpawnBuilder<S> {
     /// If it is no size, the spawn fails, and says so.
     pub fn stack(mut self, size: impl IntoStackSize) -> Self {
         self.options = self.options.floor(size.into_stack_size());
+        self
+    }
+
+    /// How urgent the fiber is. A worker runs more urgent ones first; the others get their turn
+    /// after a bounded number of them.
+    pub const fn priority(mut self, priority: Priority) -> Self {
+        let asked = self.options.asked().with_priority(priority);
+        self.options = self.options.attributes(asked);
+        self
+    }
+
+    /// How far the fiber may move from the worker that spawns it, or, spawned by another thread,
+    /// from one that is chosen for it in turn.
+    ///
+    /// Which workers are near to each other is known where they are bound to CPUs; else all count
+    /// as sharing a cache, each on a core of its own. While the thread of its worker is blocked the
+    /// fiber goes anywhere, rather than wait.
+    pub const fn affinity(mut self, affinity: Affinity) -> Self {
+        let asked = self.options.asked().with_affinity(affinity);
+        self.options = self.options.attributes(asked);
+        self
+    }
+
+    /// What the fiber mostly does: whether a worker that has too many passes it on, and how long a
+    /// worker that has run it looks for more before it sleeps.
+    pub const fn kind(mut self, kind: WorkloadKind) -> Self {
+        let asked = self.options.asked().with_kind(kind);
+        self.options = self.options.attributes(asked);
+        self
+    }
+
+    /// Keeps the fiber on the worker that spawns it, or on one that is chosen for it in turn, from
+    /// its first step to its last. It waits while that worker's thread is blocked.
+    pub const fn pinned(mut self) -> Self {
+        self.options = self.options.with(traits::PINNED);
         self
     }
 

@@ -18,6 +18,7 @@ pub(crate) use std::{
             AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize,
             Ordering, fence,
         },
+        mpsc,
     },
     thread::{
         Builder as Thread, JoinHandle as ThreadHandle, available_parallelism,

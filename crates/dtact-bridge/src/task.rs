@@ -25,10 +25,11 @@ use core::{
 };
 
 use dtact_arena::CellIndex;
+use dtact_mesh::{Affinity, Attributes, Kind as WorkloadKind, Priority};
 use dtact_switch::{ContextSwitcher, CrossThreadFloat};
 
 use crate::{
-    fiber::{Cell, traits},
+    fiber::{Cell, Header, traits},
     fiber_ref::FiberRef,
     spawn_builder::SpawnBuilder,
     sync::Ordering,
@@ -41,6 +42,7 @@ use crate::{
 pub struct TaskMetadata {
     name: &'static str,
     stack_bytes: u32,
+    attributes: Attributes,
 }
 
 impl TaskMetadata {
@@ -54,7 +56,50 @@ impl TaskMetadata {
         assert!(stack_bytes <= 8 << 20, "a stack has at most 8 MiB");
         #[expect(clippy::cast_possible_truncation, reason = "it is at most 8 MiB")]
         let stack_bytes = stack_bytes as u32;
-        Self { name, stack_bytes }
+        Self {
+            name,
+            stack_bytes,
+            attributes: Attributes::new(),
+        }
+    }
+
+    /// The same with another priority.
+    #[must_use]
+    pub const fn with_priority(mut self, priority: Priority) -> Self {
+        self.attributes = self.attributes.with_priority(priority);
+        self
+    }
+
+    /// The same with another affinity.
+    #[must_use]
+    pub const fn with_affinity(mut self, affinity: Affinity) -> Self {
+        self.attributes = self.attributes.with_affinity(affinity);
+        self
+    }
+
+    /// The same with another kind of work.
+    #[must_use]
+    pub const fn with_kind(mut self, kind: WorkloadKind) -> Self {
+        self.attributes = self.attributes.with_kind(kind);
+        self
+    }
+
+    /// How urgent it is.
+    #[must_use]
+    pub const fn priority(&self) -> Priority {
+        self.attributes.priority()
+    }
+
+    /// How far it may move.
+    #[must_use]
+    pub const fn affinity(&self) -> Affinity {
+        self.attributes.affinity()
+    }
+
+    /// What it mostly does.
+    #[must_use]
+    pub const fn kind(&self) -> WorkloadKind {
+        self.attributes.kind()
     }
 
     /// The name.
@@ -75,10 +120,15 @@ impl TaskMetadata {
 
 /// What a function with `#[task]` returns: a future that says how it is to be spawned.
 ///
-/// It carries the name, the stack size and the switcher of the fiber that it is spawned as, however
-/// it is spawned. Awaited inside of another future it is one like any other.
+/// It carries the name, the stack size, the switcher, the priority, the affinity and the kind of
+/// the fiber that it is spawned as, however it is spawned. Awaited inside of another future it is
+/// one like any other.
 ///
-/// A name that the fiber has from a [`SpawnBuilder`] stays; of two stack sizes the larger counts.
+/// A name that the fiber has from a [`SpawnBuilder`] stays, and so does a priority, an affinity or
+/// a kind other than the default; of two stack sizes the larger counts.
+///
+/// The fiber says all this when it first runs. Until then it waits like any other, unless its
+/// builder says more; one of low priority then lets the others run before it does anything.
 ///
 /// # Examples
 ///
@@ -166,7 +216,33 @@ impl<F: Future, S: ContextSwitcher> TaskFuture<F, S> {
             all |= traits::FLOOR;
         }
         header.set_traits(all);
-        floor as usize > context.stack_bytes()
+        let is_less_urgent = self.ask(context, header);
+        is_less_urgent || floor as usize > context.stack_bytes()
+    }
+}
+
+impl<F: Future, S: ContextSwitcher> TaskFuture<F, S> {
+    /// Asks the mesh for what the fiber has not asked for itself. Returns whether it is less urgent
+    /// now than it was.
+    fn ask(&self, context: &WorkerContext, header: &Header) -> bool {
+        let (mut asked, wanted) = (header.attributes(), &self.metadata.attributes);
+        let before = asked.priority();
+        if before == Priority::Normal {
+            asked = asked.with_priority(wanted.priority());
+        }
+        if asked.kind() == WorkloadKind::Compute {
+            asked = asked.with_kind(wanted.kind());
+        }
+        if asked.affinity() == Affinity::Any {
+            asked = asked.with_affinity(wanted.affinity());
+            if asked.affinity() != Affinity::Any {
+                asked = asked.with_home(Some(context.worker.id()));
+            }
+        }
+        if asked != header.attributes() {
+            context.shared.set_attributes(header, asked);
+        }
+        asked.priority() < before
     }
 }
 

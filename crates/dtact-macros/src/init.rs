@@ -149,6 +149,24 @@ fn builder(args: &Args, krate: &syn::Path) -> TokenStream {
         let value = literal(format_args!("{bytes}usize"), span);
         builder.extend(quote_spanned!(span=> .stack_bytes(#value)));
     }
+    if let Some(mode) = &args.topology {
+        builder.extend(quote!(.topology_mode(#krate::TopologyMode::#mode)));
+    }
+    if let Some(level) = &args.safety {
+        builder.extend(quote!(.safety(#krate::SafetyLevel::#level)));
+    }
+    if let Some((node, span)) = args.numa {
+        let value = literal(format_args!("{node}u32"), span);
+        builder.extend(quote_spanned!(span=> .numa_node(#value)));
+    }
+    if args.safety0 {
+        builder = quote! {{
+            let builder = #builder;
+            #[allow(unsafe_code)]
+            let promise = unsafe { #krate::Unguarded::promise() };
+            builder.safety(#krate::SafetyLevel::Safety0(promise))
+        }};
+    }
     if args.stackful {
         builder = quote! {{
             let builder = #builder;

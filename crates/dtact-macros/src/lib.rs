@@ -15,6 +15,7 @@
 mod init;
 mod literal;
 mod task;
+mod variant;
 
 use proc_macro::TokenStream;
 
@@ -33,6 +34,10 @@ use proc_macro::TokenStream;
 /// | `workers = 4` | worker threads, at least 1; without it, what the builder chooses |
 /// | `capacity = 1024` | fibers that can exist at once, from 1 to `u32::MAX` |
 /// | `stack = "256K"` | bytes of each stack, at least 1; `K`, `M` and `G` are powers of 1024 |
+/// | `topology = "Pinned"` | a variant of `TopologyMode` |
+/// | `safety = "Safety2"` | a level of `SafetyLevel`; `Safety0` is `unsafe(safety0)` |
+/// | `numa = 0` | the NUMA node that memory shall come from |
+/// | `unsafe(safety0)` | no guards: promises what `Unguarded::promise` asks for |
 /// | `unsafe(stackful)` | lets fibers suspend at any call depth; see below |
 /// | `crate = path` | where `dtact` is, if it is not `::dtact` |
 ///
@@ -75,12 +80,18 @@ pub fn dtact_init(args: TokenStream, item: TokenStream) -> TokenStream {
 /// | `name = "reader"` | the name of its fibers; without it, that of the function |
 /// | `stack = "256K"` | the least bytes of their stacks, at most 8 MiB |
 /// | `switcher = SameThreadFloat` | one of the four switchers: see `SpawnBuilder` |
+/// | `priority = "High"` | a variant of `Priority` |
+/// | `affinity = "SameCCX"` | a variant of `Affinity` |
+/// | `kind = "IO"` | a variant of `WorkloadKind` |
 /// | `crate = path` | where `dtact` is, if it is not `::dtact` |
+///
+/// Names may be written with quotes or without.
 ///
 /// # The metadata
 ///
 /// Beside a function `add`, of the same visibility, is a module `dtact_metadata_add` with `NAME`,
-/// `STACK_SIZE` (as written), `STACK_SIZE_BYTES` and the type `SWITCHER`. A method has none, since
+/// `STACK_SIZE` (as written), `STACK_SIZE_BYTES`, `PRIORITY`, `AFFINITY`, `KIND` (the names of the
+/// variants) and the type `SWITCHER`. A method has none, since
 /// modules cannot stand beside it; for the same reason this cannot be on a function without `self`
 /// inside of an `impl`.
 ///

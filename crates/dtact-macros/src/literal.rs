@@ -12,14 +12,23 @@ const UNITS: [(char, u32); 3] = [('K', 10), ('M', 20), ('G', 30)];
 ///
 /// Points at `value` and says what `name` accepts.
 pub(crate) fn count(name: &str, value: &Expr, max: u64) -> Result<u64, Error> {
-    let accepted = format!("`{name}` takes a whole number from 1 to {max}: `{name} = 2`");
+    number(name, value, 1, max)
+}
+
+/// The number that `value` says: from `min` to `max`.
+///
+/// # Errors
+///
+/// Points at `value` and says what `name` accepts.
+pub(crate) fn number(name: &str, value: &Expr, min: u64, max: u64) -> Result<u64, Error> {
+    let accepted = format!("`{name}` takes a whole number from {min} to {max}: `{name} = 2`");
     let number = match literal(value) {
         Some(Lit::Int(number)) if number.suffix().is_empty() => number.base10_parse().ok(),
         Some(Lit::Str(text)) => digits(&text.value()),
         _ => None,
     };
     number
-        .filter(|number| (1..=max).contains(number))
+        .filter(|number| (min..=max).contains(number))
         .ok_or_else(|| Error::new(value.span(), accepted))
 }
 

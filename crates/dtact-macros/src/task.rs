@@ -89,6 +89,7 @@ fn wrap(function: &ItemFn, args: &Args) -> TokenStream {
         .clone()
         .unwrap_or_else(|| sig.ident.to_string().replace("r#", ""));
     let stack = args.stack_literal();
+    let asked = asked(args, &krate);
     let output: TokenStream = match &sig.output {
         ReturnType::Default => quote!(()),
         ReturnType::Type(_, output) => quote!(#output),
@@ -110,10 +111,22 @@ fn wrap(function: &ItemFn, args: &Args) -> TokenStream {
         #vis fn #ident #generics (#inputs) -> #krate::TaskFuture<#future, #krate::#switcher>
         #where_clause
         {
-            static METADATA: #krate::TaskMetadata = #krate::TaskMetadata::new(#name, #stack);
+            static METADATA: #krate::TaskMetadata = #krate::TaskMetadata::new(#name, #stack)#asked;
             #krate::TaskFuture::new(&METADATA, #call)
         }
         #metadata
+    }
+}
+
+/// What the metadata says beside a name and a stack.
+fn asked(args: &Args, krate: &syn::Path) -> TokenStream {
+    let priority = args.priority.iter();
+    let affinity = args.affinity.iter();
+    let kind = args.kind.iter();
+    quote! {
+        #(.with_priority(#krate::Priority::#priority))*
+        #(.with_affinity(#krate::Affinity::#affinity))*
+        #(.with_kind(#krate::WorkloadKind::#kind))*
     }
 }
 
@@ -200,6 +213,14 @@ fn metadata(
         }
         None => quote!(::core::option::Option::None),
     };
+    let told = |variant: &Option<Ident>, default: &str| {
+        variant
+            .as_ref()
+            .map_or_else(|| default.to_owned(), Ident::to_string)
+    };
+    let priority = told(&args.priority, "Normal");
+    let affinity = told(&args.affinity, "Any");
+    let kind = told(&args.kind, "Compute");
     quote! {
         #(#cfgs)*
         #[doc = #text]
@@ -211,6 +232,12 @@ fn metadata(
             pub const STACK_SIZE: &str = #size_text;
             /// The same in bytes.
             pub const STACK_SIZE_BYTES: ::core::option::Option<usize> = #bytes;
+            /// How urgent they are.
+            pub const PRIORITY: &str = #priority;
+            /// How far they may move.
+            pub const AFFINITY: &str = #affinity;
+            /// What they mostly do.
+            pub const KIND: &str = #kind;
             /// Their switcher.
             pub type SWITCHER = #krate::#switcher;
         }

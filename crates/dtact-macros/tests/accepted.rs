@@ -19,6 +19,33 @@ mod stand_in {
         pub(crate) fibers: u32,
         pub(crate) stack_bytes: usize,
         pub(crate) stackful: bool,
+        pub(crate) mode: Option<TopologyMode>,
+        pub(crate) level: Option<SafetyLevel>,
+        pub(crate) node: Option<u32>,
+    }
+
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum TopologyMode {
+        Global,
+    }
+
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) enum SafetyLevel {
+        Safety0(Unguarded),
+        Safety2,
+    }
+
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) struct Unguarded;
+
+    impl Unguarded {
+        /// # Safety
+        ///
+        /// None is needed: it promises nothing.
+        #[allow(unsafe_code, reason = "the real one is unsafe")]
+        pub(crate) unsafe fn promise() -> Self {
+            Self
+        }
     }
 
     impl Builder {
@@ -28,6 +55,9 @@ mod stand_in {
                 fibers: 0,
                 stack_bytes: 0,
                 stackful: false,
+                mode: None,
+                level: None,
+                node: None,
             }
         }
 
@@ -37,6 +67,21 @@ mod stand_in {
 
         pub(crate) fn fibers(self, fibers: u32) -> Self {
             Self { fibers, ..self }
+        }
+
+        pub(crate) fn topology_mode(self, mode: TopologyMode) -> Self {
+            let mode = Some(mode);
+            Self { mode, ..self }
+        }
+
+        pub(crate) fn safety(self, level: SafetyLevel) -> Self {
+            let level = Some(level);
+            Self { level, ..self }
+        }
+
+        pub(crate) fn numa_node(self, node: u32) -> Self {
+            let node = Some(node);
+            Self { node, ..self }
         }
 
         pub(crate) fn stack_bytes(self, stack_bytes: usize) -> Self {
@@ -96,6 +141,12 @@ async fn fallible() -> Result<u32, Box<dyn core::error::Error>> {
     Ok(number)
 }
 
+#[dtact_init(topology = "Global", safety = Safety2, numa = 0, crate = stand_in)]
+fn chosen() {}
+
+#[dtact_init(unsafe(safety0), unsafe(stackful), crate = stand_in)]
+fn unguarded() {}
+
 #[dtact_init(unsafe(stackful), crate = self::stand_in)]
 fn opaque() -> impl Display {
     "opaque"
@@ -123,6 +174,19 @@ fn an_async_body_is_driven_and_infers_its_error_from_the_signature() {
     );
     assert!(!seen.stackful);
     assert!(failing().is_err());
+}
+
+#[test]
+fn mode_level_and_node_reach_the_builder() {
+    chosen();
+    let seen = SEEN.get();
+    assert_eq!(seen.mode, Some(stand_in::TopologyMode::Global));
+    assert_eq!(seen.level, Some(stand_in::SafetyLevel::Safety2));
+    assert_eq!(seen.node, Some(0));
+    unguarded();
+    let promised = stand_in::SafetyLevel::Safety0(stand_in::Unguarded);
+    assert_eq!(SEEN.get().level, Some(promised));
+    assert!(SEEN.get().stackful);
 }
 
 #[test]

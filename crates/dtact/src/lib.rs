@@ -7,6 +7,8 @@
 //! | run a future beside others | [`spawn()`] |
 //! | run plain code that may wait at any depth | [`spawn_with_stack`] |
 //! | say more: a name, a stack, a switcher | [`spawn_with`] |
+//! | say what is urgent, what stays near, what it does | [`Priority`], [`Affinity`], [`WorkloadKind`] |
+//! | say how fibers get from worker to worker | [`TopologyMode`] |
 //! | have an `async fn` say that itself | [`task`](macro@task) |
 //! | run a future that is not `Send` | [`spawn_local`] |
 //! | spawn fibers that borrow | [`scope()`] |
@@ -16,6 +18,8 @@
 //! | wait for a future from plain code | [`wait()`], or [`.wait()`](WaitExt::wait) on it |
 //! | let others run | [`yield_now`] |
 //! | configure the process's runtime | [`dtact_init`](macro@dtact_init) on `main` |
+//! | learn where a thread runs, and bind workers to CPUs | [`topology`], [`Builder::placement`] |
+//! | hear of fibers that run for too long | [`Builder::watchdog`] |
 //! | have a runtime of one's own | [`Builder`], [`Runtime`] |
 //!
 //! # What waits
@@ -29,18 +33,21 @@
 
 /// Another name of [`WaitExt`].
 pub use dtact_bridge::WaitExt as DtactWaitExt;
-pub use dtact_bridge::time;
 /// Another name of [`wait()`].
 pub use dtact_bridge::wait as dtact_wait;
 pub use dtact_bridge::{
-    ArenaError, BuildError, Builder, ContextSwitcher, CrossThreadFloat, CrossThreadNoFloat, Dump,
-    Ended, FiberDump, FiberId, FiberLocal, FiberStatus, InitError, IntoStackSize, JoinError,
-    JoinHandle, MeshError, Metrics, ParseStackSizeError, Runtime, SameThreadFloat,
-    SameThreadNoFloat, Scope, ScopedJoinHandle, ShutdownError, SpawnBuilder, SpawnError,
-    TaskFuture, TaskMetadata, TrySpawnError, WaitExt, YieldNow, blocking, fiber_local,
-    is_cancellation, no_suspend, scope, spawn, spawn_blocking, spawn_local, spawn_with,
-    spawn_with_stack, try_spawn, try_spawn_local, wait, yield_now,
+    Affinity, ArenaError, BuildError, Builder, ContextSwitcher, CrossThreadFloat,
+    CrossThreadNoFloat, Deflection, Dump, Ended, FiberDump, FiberId, FiberLocal, FiberStatus,
+    InitError, IntoStackSize, JoinError, JoinHandle, LongPoll, MeshError, Metrics,
+    ParseStackSizeError, Placement, PlacementError, Priority, Runtime, SafetyLevel,
+    SameThreadFloat, SameThreadNoFloat, Scope, ScopedJoinHandle, ShutdownError, SpawnBuilder,
+    SpawnError, TaskFuture, TaskMetadata, ThresholdError, TopologyError, TopologyMode,
+    TrySpawnError, Unguarded, WaitExt, WorkerMetrics, WorkloadKind, YieldNow, blocking,
+    fiber_local, is_cancellation, no_suspend, scope, set_deflection_threshold, spawn,
+    spawn_blocking, spawn_local, spawn_with, spawn_with_stack, try_spawn, try_spawn_local, wait,
+    yield_now,
 };
+pub use dtact_bridge::{time, topology};
 pub use dtact_macros::{dtact_init, task};
 
 /// Spawns a future: [`spawn()`] as a macro, for programs that have it from earlier versions.

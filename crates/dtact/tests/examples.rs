@@ -12,6 +12,8 @@ mod dump;
 mod pinned;
 #[path = "../examples/pipeline.rs"]
 mod pipeline;
+#[path = "../examples/priorities.rs"]
+mod priorities;
 #[path = "../examples/recursion.rs"]
 mod recursion;
 #[path = "../examples/scope.rs"]
@@ -37,6 +39,11 @@ fn the_example_pinned_runs() {
 #[test]
 fn the_example_pipeline_runs() {
     bounded(pipeline::main);
+}
+
+#[test]
+fn the_example_priorities_runs() {
+    bounded(priorities::main);
 }
 
 #[test]

@@ -5,7 +5,14 @@
 use dtact::{Runtime, dtact_init, spawn};
 
 /// The attribute makes the one runtime of the process, so there is one test here.
-#[dtact_init(workers = 2, capacity = "1024", stack = "64K", unsafe(stackful))]
+#[dtact_init(
+    workers = 2,
+    capacity = "1024",
+    stack = "64K",
+    topology = "Pinned",
+    safety = "Safety2",
+    unsafe(stackful)
+)]
 async fn begin(/* no arguments */) -> Result<u32, dtact::JoinError> {
     let handle = dtact::spawn_with_stack("64K", || spawn(async { 20 }).wait().unwrap() + 1);
     let value = spawn(async { 21 }).await? + handle.await?;

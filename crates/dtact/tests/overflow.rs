@@ -11,7 +11,7 @@ mod common;
 use std::{env, os::unix::process::ExitStatusExt as _, process::Output, sync::Barrier};
 
 use common::{stackful, this_program};
-use dtact::{WaitExt as _, wait, yield_now};
+use dtact::{WaitExt as _, spawn_with, task, wait, yield_now};
 
 const DEPTH: &str = "DTACT_TEST_DEPTH";
 const WHERE: &str = "DTACT_TEST_WHERE";
@@ -62,6 +62,20 @@ fn child(depth: usize, place: &str) {
             wait(yield_now());
             dig(depth)
         }),
+        "named closure" => {
+            let digger = async move {
+                let digger = spawn_with().name("digger").spawn_fn(move || dig(depth));
+                digger.await.unwrap()
+            };
+            runtime.spawn(digger)
+        }
+        "named task" => {
+            #[task]
+            async fn mole(depth: usize) -> usize {
+                dig(depth)
+            }
+            runtime.spawn(mole(depth))
+        }
         "large closure" => runtime.spawn_with_stack("1M", move || dig(depth)),
         "future" => runtime.spawn(async move {
             yield_now().await;
@@ -179,6 +193,13 @@ fn an_overflow_meets_the_guard_and_less_does_not() {
     if let (Ok(depth), Ok(place)) = (env::var(DEPTH), env::var(WHERE)) {
         child(depth.parse().unwrap(), &place);
         return;
+    }
+    for (place, name) in [("named closure", "digger"), ("named task", "mole")] {
+        assert!(run_child(10, place, &[]).status.success(), "{place}");
+        let overflow = run_child(100_000, place, &[]);
+        assert_ended_by_signal(place, &overflow);
+        let whose = format!(" of runtime 0 \"{name}\" has overflowed its stack");
+        assert!(said(&overflow).contains(&whose), "{}", said(&overflow));
     }
     for (place, bytes_min) in PLACES {
         let control = run_child(10, place, &[]);

@@ -11,6 +11,7 @@
 //!  ├─ 46  outcome     u8       how it ended                        [bridge.S2]
 //!  ├─ 47  traits      u8       what kind of fiber it is: `traits`        holder
 //!  ├─ 48  floor       u32      the least stack for it, in bytes  fixed by spawn
+//!  ├─ 52  attributes  u32      what it asks of the mesh, 0 mostly        holder
 //!  ├─ 56  location    8 bytes  where it was spawned              fixed by spawn
 //!  └─ 64  body: the future, later its outcome, in place
 //! ```
@@ -38,8 +39,10 @@ use core::{
     task::Waker,
 };
 
+use dtact_mesh::Attributes;
+
 use crate::{
-    sync::{AtomicPtr, AtomicU8, AtomicU16, Ordering},
+    sync::{AtomicPtr, AtomicU8, AtomicU16, AtomicU32, Ordering},
     worker::suspension::Suspension,
 };
 use body::VTable;
@@ -57,6 +60,7 @@ pub(crate) struct Header {
     pub(crate) outcome: AtomicU8,
     traits: AtomicU8,
     pub(crate) floor: StdCell<u32>,
+    attributes: AtomicU32,
     location: AtomicPtr<Location<'static>>,
 }
 
@@ -79,6 +83,22 @@ impl Header {
     pub(crate) fn set_traits(&self, traits: u8) {
         // Release: see `extras`.
         self.traits.store(traits, Ordering::Release);
+    }
+
+    /// What it asks of the mesh.
+    #[inline]
+    pub(crate) fn attributes(&self) -> Attributes {
+        // Relaxed: who takes the fiber from a queue has seen what was written before it was put
+        // there, and others may get any answer.
+        Attributes::from_bits(self.attributes.load(Ordering::Relaxed))
+    }
+
+    /// For the holder [bridge.S1], or while the cell is being filled. What is not the default is
+    /// announced by [`Shared::set_attributes`](crate::runtime::Shared::set_attributes).
+    #[inline]
+    pub(crate) fn set_attributes(&self, attributes: Attributes) {
+        self.attributes
+            .store(attributes.to_bits(), Ordering::Relaxed);
     }
 
     /// Notes where the fiber is spawned. While the cell is being filled.

@@ -5,9 +5,19 @@
     reason = "the acknowledgement of stackful suspension is an unsafe method"
 )]
 
+use core::time::Duration;
+
+use dtact_arena::SafetyLevel;
+use dtact_mesh::{Deflection, Mode, Placement, Topology, Watchdog};
+
 use crate::{
     error::BuildError,
-    runtime::{Runtime, shared, stack_size::IntoStackSize},
+    runtime::{
+        Runtime,
+        long_poll::{self, LongPoll},
+        shared,
+        stack_size::IntoStackSize,
+    },
     sync::available_parallelism,
     time::VirtualClock,
 };
@@ -17,7 +27,7 @@ use crate::{
 ///
 /// | knob | default |
 /// | --- | --- |
-/// | [`workers`](Builder::workers) | the CPUs this process may use |
+/// | [`workers`](Builder::workers) | the CPUs this process may use, as cpusets and quotas allow |
 /// | [`fibers`](Builder::fibers) | 1,048,576 of each size |
 /// | [`stack`](Builder::stack) | 2 MiB of addresses; only touched pages take memory |
 /// | [`stacks`](Builder::stacks) | 16,384 |
@@ -25,6 +35,12 @@ use crate::{
 /// | [`overflow_messages`](Builder::overflow_messages) | on |
 /// | [`enable_stackful`](Builder::enable_stackful) | off |
 /// | [`clock`](Builder::clock) | the system's |
+/// | [`topology_mode`](Builder::topology_mode) | `P2PMesh` |
+/// | [`placement`](Builder::placement) | the system places the threads |
+/// | [`deflection`](Builder::deflection) | from three quarters of a ring on, 32 at once, four times |
+/// | [`watchdog`](Builder::watchdog) | none |
+/// | [`safety`](Builder::safety) | `Safety1`: a guard below each stack |
+/// | [`numa_node`](Builder::numa_node) | memory comes from where it is first touched |
 ///
 /// # Examples
 ///
@@ -46,6 +62,14 @@ pub struct Builder {
     pub(crate) has_overflow_messages: bool,
     pub(crate) is_stackful: bool,
     pub(crate) clock: Option<VirtualClock>,
+    pub(crate) mode: Mode,
+    pub(crate) safety: SafetyLevel,
+    pub(crate) numa_node: Option<u32>,
+    pub(crate) placement: Placement,
+    /// `None`: the mesh's own.
+    #[expect(clippy::option_option, reason = "unset is not none")]
+    pub(crate) deflection: Option<Option<Deflection>>,
+    pub(crate) watchdog: Option<Watchdog>,
 }
 
 const FIBERS_DEFAULT: u32 = 1 << 20;
@@ -66,6 +90,12 @@ impl Builder {
             has_overflow_messages: true,
             is_stackful: false,
             clock: None,
+            mode: Mode::P2PMesh,
+            safety: SafetyLevel::Safety1,
+            numa_node: None,
+            placement: Placement::Free,
+            deflection: None,
+            watchdog: None,
         }
     }
 
@@ -105,6 +135,83 @@ impl Builder {
     /// over while workers are blocked: see [`wait`](crate::wait()).
     pub const fn threads_max(mut self, count: usize) -> Self {
         self.threads_max = Some(count);
+        self
+    }
+
+    /// How fibers get from worker to worker.
+    ///
+    /// | mode | a fiber runs on | good for |
+    /// | --- | --- | --- |
+    /// | `P2PMesh` | the worker that has it, or one that passes on or steals | most programs |
+    /// | `Global` | whichever worker comes first: one queue for all | few and long fibers, whose order counts |
+    /// | `Pinned` | the worker that spawned it; spawned elsewhere, one that is chosen in turn | programs that share nothing between threads |
+    ///
+    /// In a pinned runtime a fiber waits while its worker is blocked. [`SpawnBuilder::pinned`]
+    /// asks for the same for one fiber.
+    ///
+    /// [`SpawnBuilder::pinned`]: crate::SpawnBuilder::pinned
+    pub const fn topology_mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// Which CPUs the workers are bound to. From that follows which workers are near to each other:
+    /// see [`SpawnBuilder::affinity`](crate::SpawnBuilder::affinity).
+    ///
+    /// A thread that stands in for a blocked worker begins on that worker's CPUs.
+    pub fn placement(mut self, placement: Placement) -> Self {
+        self.placement = placement;
+        self
+    }
+
+    /// When a worker that has many fibers passes some on, and how; `None`: never, and idle workers
+    /// steal all the same. [`Runtime::set_deflection_threshold`] changes the threshold later.
+    pub const fn deflection(mut self, deflection: Option<Deflection>) -> Self {
+        self.deflection = Some(deflection);
+        self
+    }
+
+    /// Calls `report` when a fiber has been running for `limit` without a suspension: once for each
+    /// such stretch, from the thread of another worker, which gets to nothing else meanwhile. It
+    /// takes a second worker that is awake; an idle runtime wakes nobody for this.
+    ///
+    /// A panic of `report` ends there.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use dtact_bridge::Builder;
+    ///
+    /// let builder = Builder::new().watchdog(Duration::from_millis(50), |poll| {
+    ///     println!("{poll}");
+    /// });
+    /// # builder.workers(2).build()?;
+    /// # Ok::<(), dtact_bridge::BuildError>(())
+    /// ```
+    pub fn watchdog(
+        mut self,
+        limit: Duration,
+        report: impl Fn(&LongPoll) + Send + Sync + 'static,
+    ) -> Self {
+        self.watchdog = Some(long_poll::watchdog(limit, report));
+        self
+    }
+
+    /// What protects the memory around stacks. `Safety0` takes a promise: an
+    /// [`Unguarded`](crate::Unguarded), which only `unsafe` code can make.
+    ///
+    /// With `Safety0` and `Safety2` a fiber's canary is looked at whenever it is suspended in
+    /// [`wait`](crate::wait()); if it is dead, the process says whose it was and aborts.
+    pub const fn safety(mut self, level: SafetyLevel) -> Self {
+        self.safety = level;
+        self
+    }
+
+    /// The NUMA node whose memory stacks and cells shall have where it has some left.
+    pub const fn numa_node(mut self, node: u32) -> Self {
+        self.numa_node = Some(node);
         self
     }
 
@@ -156,7 +263,7 @@ impl Builder {
     pub fn build(self) -> Result<Runtime, BuildError> {
         let workers = match self.workers {
             Some(count) => count,
-            None => available_parallelism().map_or(1, core::num::NonZero::get),
+            None => workers_default(),
         };
         let threads_max = self.threads_max.unwrap_or_else(|| {
             workers
@@ -165,6 +272,16 @@ impl Builder {
         });
         shared::start(&self, workers, threads_max).map(Runtime::from_shared)
     }
+}
+
+/// As many as keep busy what this process may use.
+fn workers_default() -> usize {
+    let std = || available_parallelism().map_or(1, core::num::NonZero::get);
+    // The interpreter shows no machine.
+    if cfg!(miri) {
+        return std();
+    }
+    Topology::detect().map_or_else(|_| std(), |machine| machine.recommended_workers())
 }
 
 impl Default for Builder {

@@ -3,6 +3,7 @@
 use core::{fmt, panic::Location};
 
 use dtact_arena::CellIndex;
+use dtact_mesh::{Affinity, Attributes, Kind as WorkloadKind, Priority};
 
 use crate::{
     fiber::{state::Phase, traits},
@@ -38,6 +39,7 @@ pub struct FiberDump {
     status: FiberStatus,
     worker: Option<u16>,
     is_pinned: bool,
+    attributes: Attributes,
     name: Option<&'static str>,
     location: Option<&'static Location<'static>>,
 }
@@ -89,6 +91,24 @@ impl FiberDump {
         self.name
     }
 
+    /// How urgent it is.
+    #[must_use]
+    pub const fn priority(&self) -> Priority {
+        self.attributes.priority()
+    }
+
+    /// How far it may move from its home.
+    #[must_use]
+    pub const fn affinity(&self) -> Affinity {
+        self.attributes.affinity()
+    }
+
+    /// What it mostly does.
+    #[must_use]
+    pub const fn kind(&self) -> WorkloadKind {
+        self.attributes.kind()
+    }
+
     /// Where in the program it was spawned.
     #[must_use]
     pub const fn location(&self) -> Option<&'static Location<'static>> {
@@ -124,6 +144,18 @@ impl fmt::Display for FiberDump {
             Some(worker) => write!(f, ", suspended in wait() on worker {worker}")?,
             None => {}
         }
+        if self.priority() != Priority::Normal {
+            write!(f, ", {:?} priority", self.priority())?;
+        }
+        if self.affinity() != Affinity::Any {
+            write!(f, ", {:?}", self.affinity())?;
+            if let Some(home) = self.attributes.home() {
+                write!(f, " as worker {home}")?;
+            }
+        }
+        if self.kind() != WorkloadKind::Compute {
+            write!(f, ", {:?}", self.kind())?;
+        }
         match self.location {
             Some(location) => write!(f, ", spawned at {location}"),
             None => Ok(()),
@@ -140,30 +172,35 @@ impl Runtime {
 }
 
 fn dump(shared: &Shared) -> Dump {
-    let fibers = touched(shared).filter_map(|index| {
-        let header = shared.cell(index.raw())?.header();
-        let status = match header.state.phase() {
-            Phase::Free => return None,
-            Phase::Owned => FiberStatus::Runnable,
-            Phase::Parked => FiberStatus::Parked,
-            Phase::Done => FiberStatus::Ended,
-        };
-        // Relaxed: a figure for people.
-        let worker = header.home.load(Ordering::Relaxed).checked_sub(1);
-        let generation = header.state.generation();
-        Some(FiberDump {
-            cell: index.raw(),
-            generation,
-            status,
-            worker,
-            is_pinned: header.traits() & traits::PINNED != 0,
-            name: shared.extras.name(index, header, generation),
-            location: header.location(),
-        })
-    });
     Dump {
-        fibers: fibers.collect(),
+        fibers: touched(shared)
+            .filter_map(|index| fiber(shared, index))
+            .collect(),
     }
+}
+
+/// The fiber of a cell, if one is there.
+pub(crate) fn fiber(shared: &Shared, index: CellIndex) -> Option<FiberDump> {
+    let header = shared.cell(index.raw())?.header();
+    let status = match header.state.phase() {
+        Phase::Free => return None,
+        Phase::Owned => FiberStatus::Runnable,
+        Phase::Parked => FiberStatus::Parked,
+        Phase::Done => FiberStatus::Ended,
+    };
+    // Relaxed: a figure for people.
+    let worker = header.home.load(Ordering::Relaxed).checked_sub(1);
+    let generation = header.state.generation();
+    Some(FiberDump {
+        cell: index.raw(),
+        generation,
+        status,
+        worker,
+        is_pinned: header.traits() & traits::PINNED != 0,
+        attributes: header.attributes(),
+        name: shared.extras.name(index, header, generation),
+        location: header.location(),
+    })
 }
 
 /// The dumps of all runtimes of the process, with their numbers.

@@ -1,6 +1,7 @@
 //! Counters that cost next to nothing: each worker writes its own, and readers add them up.
 
 use crossbeam_utils::CachePadded;
+use dtact_mesh::WorkerStats;
 
 use crate::{
     runtime::Shared,
@@ -33,6 +34,27 @@ pub struct Metrics {
     pub stacks_live_max: u32,
 }
 
+/// How much one worker has done: see [`Runtime::worker_metrics`](crate::Runtime::worker_metrics).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WorkerMetrics {
+    /// Which one: those from the number of workers on stand in for blocked ones.
+    pub worker: usize,
+    /// Times it began to run a fiber, or went on with one.
+    pub dispatched: u64,
+    /// Fibers that it took out of other workers' queues.
+    pub stolen: u64,
+    /// Fibers that it took from workers whose fiber had been running for long.
+    pub raided: u64,
+    /// Fibers that it passed on to workers with less to do.
+    pub deflected: u64,
+    /// Times it went to sleep for want of work.
+    pub parked: u64,
+    /// Its fibers that ran for too long, as the [watchdog](crate::Builder::watchdog) saw it; 0
+    /// without one.
+    pub long_polls: u64,
+}
+
 /// The counters of one worker, each written by it alone.
 #[derive(Debug, Default)]
 pub(crate) struct Counters(CachePadded<Fields>);
@@ -44,6 +66,8 @@ struct Fields {
     heap_escaped: AtomicU64,
     suspensions: AtomicU64,
     blocked: AtomicU64,
+    /// Written by those who watch the worker.
+    long_polls: AtomicU64,
 }
 
 /// Adds one to a counter that only this thread writes.
@@ -76,6 +100,10 @@ impl Counters {
         bump(&self.0.blocked);
     }
 
+    pub(crate) fn long_poll(&self) {
+        self.0.long_polls.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// A spawn by a thread that is no worker of the runtime: there may be several.
     pub(crate) fn spawned_outside(&self) {
         self.0.spawned.fetch_add(1, Ordering::Relaxed);
@@ -93,6 +121,23 @@ impl Shared {
         self.counters
             .last()
             .expect("one more than there can be workers")
+    }
+
+    pub(crate) fn worker_metrics(&self) -> Vec<WorkerMetrics> {
+        let stats = self.mesh.stats();
+        let of_one = |stats: WorkerStats| WorkerMetrics {
+            worker: stats.worker.index(),
+            dispatched: stats.taken,
+            stolen: stats.stolen,
+            raided: stats.raided,
+            deflected: stats.deflected,
+            parked: stats.parked,
+            long_polls: self.counters[stats.worker.index()]
+                .0
+                .long_polls
+                .load(Ordering::Relaxed),
+        };
+        stats.into_iter().map(of_one).collect()
     }
 
     pub(crate) fn metrics(&self) -> Metrics {

@@ -3,6 +3,7 @@
 pub(crate) mod config;
 pub(crate) mod dump;
 pub(crate) mod gate;
+pub(crate) mod long_poll;
 pub(crate) mod metrics;
 pub(crate) mod shared;
 pub(crate) mod shutdown;
@@ -13,11 +14,17 @@ pub(crate) use shared::Shared;
 
 use core::{fmt, future::Future, panic::Location, time::Duration};
 
+use dtact_mesh::WorkerId;
+
 use crate::{
     block_on,
-    error::{BuildError, ShutdownError, TrySpawnError},
+    error::{BuildError, ShutdownError, ThresholdError, TrySpawnError},
     join::JoinHandle,
-    runtime::{config::Builder, metrics::Metrics, stack_size::IntoStackSize},
+    runtime::{
+        config::Builder,
+        metrics::{Metrics, WorkerMetrics},
+        stack_size::IntoStackSize,
+    },
     spawn::{self, Options},
     sync::{Arc, OnceLock},
 };
@@ -174,6 +181,39 @@ impl Runtime {
         self.shared.metrics()
     }
 
+    /// What each worker has done so far, for those that have run. It allocates.
+    #[must_use]
+    pub fn worker_metrics(&self) -> Vec<WorkerMetrics> {
+        self.shared.worker_metrics()
+    }
+
+    /// From how full a queue on a worker passes fibers on to others that have less to do, in
+    /// percent: 0 as soon as another has less, 100 only what does not fit. Workers are numbered
+    /// from 0. It may take the worker 64 spawns to notice.
+    ///
+    /// # Errors
+    ///
+    /// An unknown worker, more than 100 percent, or a runtime in which nothing is passed on.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dtact_bridge::{Builder, ThresholdError};
+    ///
+    /// let runtime = Builder::new().workers(2).build()?;
+    /// assert_eq!(runtime.set_deflection_threshold(1, 50), Ok(()));
+    /// let error = runtime.set_deflection_threshold(1, 101);
+    /// assert_eq!(error, Err(ThresholdError::OverHundred { percent: 101 }));
+    /// # Ok::<(), dtact_bridge::BuildError>(())
+    /// ```
+    pub fn set_deflection_threshold(
+        &self,
+        worker: usize,
+        percent: u8,
+    ) -> Result<(), ThresholdError> {
+        set_threshold(&self.shared, worker, percent)
+    }
+
     /// Ends the runtime: no more fibers are spawned, all there are get cancelled, and, when they
     /// have ended, the threads are joined. Fibers parked at an `.await` are dropped; those parked
     /// in [`wait`](crate::wait()) are unwound, so that their destructors run.
@@ -188,6 +228,37 @@ impl Runtime {
     pub fn shutdown(&self, deadline: Duration) -> Result<(), ShutdownError> {
         shutdown::shutdown(&self.shared, Some(deadline))
     }
+}
+
+/// [`Runtime::set_deflection_threshold`], on the runtime at hand (see [`spawn`](crate::spawn())).
+///
+/// # Errors
+///
+/// As there; and [`ThresholdError::NoRuntime`].
+pub fn set_deflection_threshold(worker: usize, percent: u8) -> Result<(), ThresholdError> {
+    match spawn::at_hand() {
+        Some(shared) => set_threshold(shared, worker, percent),
+        None => Runtime::global()
+            .map_err(|_| ThresholdError::NoRuntime)?
+            .set_deflection_threshold(worker, percent),
+    }
+}
+
+fn set_threshold(shared: &Shared, worker: usize, percent: u8) -> Result<(), ThresholdError> {
+    let workers_max = shared.mesh.config().workers_max;
+    let unknown = ThresholdError::UnknownWorker {
+        worker,
+        workers_max,
+    };
+    let id = WorkerId::from_raw(u16::try_from(worker).map_err(|_| unknown)?);
+    let set = shared.mesh.set_deflection_threshold(id, percent);
+    set.map_err(|error| match error {
+        dtact_mesh::ThresholdError::UnknownWorker { .. } => unknown,
+        dtact_mesh::ThresholdError::OverHundred { percent } => {
+            ThresholdError::OverHundred { percent }
+        }
+        _ => ThresholdError::NoDeflection,
+    })
 }
 
 impl Drop for Runtime {

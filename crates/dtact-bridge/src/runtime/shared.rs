@@ -5,13 +5,16 @@
     reason = "turns indices into cells, and owns itself through the registry"
 )]
 
-use dtact_arena::{ArenaError, CellIndex, CellPool, StackPool, overflow};
-use dtact_mesh::{Config, Link, Links, Mesh, TaskIndex, WorkerId};
+use dtact_arena::{ArenaError, CellIndex, CellPool, SafetyLevel, StackPool, overflow};
+use dtact_mesh::{
+    Attributes, Config, Link, Links, Mesh, Mode, Placement, PlacementError, Plan, TaskIndex,
+    Topology, WorkerId,
+};
 
 use crate::{
     block_on::Unpark,
     error::BuildError,
-    fiber::{Cell, extras::Extras, id::Waiters, state::Wake},
+    fiber::{Cell, Header, extras::Extras, id::Waiters, state::Wake, traits},
     fiber_ref::FiberRef,
     registry::RUNTIMES,
     runtime::{
@@ -21,7 +24,7 @@ use crate::{
         shutdown,
         starved::Starved,
     },
-    sync::{Arc, AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, ThreadHandle, lock},
+    sync::{Arc, AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, ThreadHandle, lock, mpsc},
     time::VirtualClock,
     worker::{context::WorkerContext, sleep::Left, thread},
 };
@@ -50,6 +53,12 @@ pub(crate) struct Shared {
     homes: AtomicU32,
     pub(crate) stacks: StackPool,
     pub(crate) mesh: Arc<Mesh<CellLinks>>,
+    /// What every fiber is, whatever it asks for: bits of `traits`.
+    pub(crate) traits_of_all: u8,
+    /// Which CPUs the workers are bound to, if they are.
+    pub(crate) plan: Option<Plan>,
+    /// Whether stacks have canaries to be looked at.
+    pub(crate) has_canaries: bool,
     pub(crate) is_stackful: bool,
     /// Once it is closed no fiber begins any more, and every dispatch is a cancellation.
     gate: Gate,
@@ -69,16 +78,38 @@ pub(crate) struct Shared {
 }
 
 /// The link words of the mesh are fields of the cells, in the line that is in the cache anyway.
-pub(crate) struct CellLinks(Arc<CellPool>);
+pub(crate) struct CellLinks {
+    cells: Arc<CellPool>,
+    /// Whether any fiber ever asked for anything: while none has, no header is looked at.
+    has_attributes: AtomicBool,
+}
 
 impl Links for CellLinks {
+    const HAS_ATTRIBUTES: bool = true;
+
     #[inline]
     fn link(&self, task: TaskIndex) -> &Link {
-        &cell_at(&self.0, task.raw())
+        &cell_at(&self.cells, task.raw())
             .expect("the mesh holds tasks of this pool only")
             .header()
             .link
     }
+
+    #[inline]
+    fn attributes(&self, task: TaskIndex) -> Attributes {
+        // Relaxed: set before the first fiber that asks for something is queued, and a queue
+        // passes on what was written before.
+        if !self.has_attributes.load(Ordering::Relaxed) {
+            return Attributes::new();
+        }
+        attributes_of(&self.cells, task)
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn attributes_of(cells: &CellPool, task: TaskIndex) -> Attributes {
+    cell_at(cells, task.raw()).map_or_else(Attributes::new, |cell| cell.header().attributes())
 }
 
 #[inline]
@@ -107,13 +138,42 @@ pub(crate) fn start(
             Err(error) => return Err(error.into()),
         }
     }
-    let cells = Arc::new(CellPool::new(builder.fibers)?);
-    let stacks = StackPool::builder()
+    let plan = plan(builder, workers)?;
+    let mut cells = CellPool::builder().capacity(builder.fibers);
+    let mut stacks = StackPool::builder()
         .stack_bytes(stack_bytes)
         .capacity(builder.stacks)
-        .build()?;
-    let config = Config::new(workers, threads_max);
-    let mesh = Mesh::new(config, CellLinks(Arc::clone(&cells)))?;
+        .safety(builder.safety);
+    if let Some(node) = builder.numa_node {
+        cells = cells.node(node);
+        stacks = stacks.node(node);
+    }
+    let cells = Arc::new(cells.build()?);
+    let stacks = stacks.build()?;
+    // A pinned runtime pins fibers here, and not in the mesh: what the runtime spawns for itself
+    // has to move, so that somebody serves the timers of a blocked worker.
+    let (mode, traits_of_all) = match builder.mode {
+        Mode::Pinned => (Mode::P2PMesh, traits::PINNED),
+        mode => (mode, 0),
+    };
+    let mut config = Config {
+        mode,
+        watchdog: builder.watchdog.clone(),
+        ..Config::new(workers, threads_max)
+    };
+    if let Some(deflection) = builder.deflection {
+        config.deflection = deflection;
+    }
+    if let Some(plan) = &plan {
+        config.domains = plan.domains(workers);
+    }
+    let mesh = Mesh::new(
+        config,
+        CellLinks {
+            cells: Arc::clone(&cells),
+            has_attributes: AtomicBool::new(false),
+        },
+    )?;
     if (builder.stacks as usize) < 2 * workers {
         return Err(BuildError::TooFewStacks {
             stacks: builder.stacks,
@@ -134,6 +194,9 @@ pub(crate) fn start(
         cells,
         stacks,
         mesh,
+        traits_of_all,
+        plan,
+        has_canaries: builder.safety != SafetyLevel::Safety1,
         is_stackful: builder.is_stackful,
         gate: Gate::new(),
         starved: Starved::new(),
@@ -145,15 +208,37 @@ pub(crate) fn start(
         gave_up: AtomicBool::new(false),
     });
     RUNTIMES[usize::from(number)].publish(Arc::into_raw(Arc::clone(&shared)).cast_mut());
-    for worker in 0..workers {
-        let id = WorkerId::from_raw(u16::try_from(worker).expect("the mesh has accepted as many"));
-        if let Err(error) = thread::start(&shared, id) {
-            // The workers that have started are ended again.
-            shutdown::end(&shared);
-            return Err(BuildError::Thread(error));
-        }
+    if let Err(error) = start_workers(&shared, workers) {
+        // The workers that have started are ended again.
+        shutdown::end(&shared);
+        return Err(error);
     }
     Ok(shared)
+}
+
+/// Which CPUs the workers are bound to, if they shall be.
+fn plan(builder: &Builder, workers: usize) -> Result<Option<Plan>, BuildError> {
+    if builder.placement == Placement::Free {
+        return Ok(None);
+    }
+    if !builder.placement.is_supported() {
+        return Err(PlacementError::Unsupported.into());
+    }
+    let machine = Topology::detect()?;
+    Ok(Some(builder.placement.plan(&machine, workers)?))
+}
+
+/// Starts the threads, and waits until they are bound to their CPUs, if they shall be.
+fn start_workers(shared: &Arc<Shared>, workers: usize) -> Result<(), BuildError> {
+    let (report, reports) = mpsc::channel();
+    for worker in 0..workers {
+        let id = WorkerId::from_raw(u16::try_from(worker).expect("the mesh has accepted as many"));
+        let report = shared.plan.as_ref().map(|_| report.clone());
+        thread::start(shared, id, report).map_err(BuildError::Thread)?;
+    }
+    // Each thread has a sender of its own, and drops it when it has reported.
+    drop(report);
+    reports.into_iter().try_for_each(|bound| Ok(bound?))
 }
 
 impl Shared {
@@ -166,6 +251,17 @@ impl Shared {
         let count = self.homes.fetch_add(1, Ordering::Relaxed) as usize;
         let worker = count % self.mesh.config().workers;
         WorkerId::from_raw(u16::try_from(worker).expect("the mesh has as many"))
+    }
+
+    /// Notes what a fiber asks of the mesh. For its holder [bridge.S1], or while its cell is being
+    /// filled.
+    pub(crate) fn set_attributes(&self, header: &Header, attributes: Attributes) {
+        header.set_attributes(attributes);
+        let flag = &self.mesh.links().has_attributes;
+        // Looked at first: it is in a line that all workers read.
+        if !flag.load(Ordering::Relaxed) {
+            flag.store(true, Ordering::Relaxed);
+        }
     }
 
     /// The cell of this number.

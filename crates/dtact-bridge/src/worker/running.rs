@@ -7,7 +7,10 @@ use dtact_arena::{
     overflow::{Note, Occupant, OccupantKind},
 };
 
-use crate::fiber_ref::FiberRef;
+use crate::{
+    fiber_ref::FiberRef,
+    registry::{RUNTIMES, Slot},
+};
 
 /// The fiber whose poll is under way, in the one word that the handler of overflows reads.
 #[derive(Debug)]
@@ -15,7 +18,8 @@ pub(crate) struct RunningFiber(Occupant);
 
 static FIBER: OccupantKind = {
     let kind = OccupantKind::new("fiber", "`spawn_with_stack` or `Builder::stack`");
-    // SAFETY: it takes numbers apart and writes them down, nothing else.
+    // SAFETY: it takes numbers apart and writes them down, and looks for a name by loads and by the
+    // two counts of a pin: no lock, no allocation, no panic.
     unsafe { kind.with_id(write_id) }
 };
 
@@ -47,7 +51,9 @@ impl RunningFiber {
     }
 }
 
-/// Writes the name of a fiber as dumps do. It runs in a signal handler.
+/// Writes the name of a fiber as dumps do. It runs in a signal handler, on the thread that runs the
+/// fiber: that is one of its runtime's workers, or was while the fiber blocks, so the runtime is
+/// there, and the fiber has not ended.
 fn write_id(word: u64, note: &mut Note) {
     let fiber = FiberRef::from_word(word);
     if let Some(cell) = CellIndex::from_raw(fiber.cell_raw()) {
@@ -59,4 +65,24 @@ fn write_id(word: u64, note: &mut Note) {
     note.push_decimal(u64::from(fiber.generation()));
     note.push_str(" of runtime ");
     note.push_decimal(u64::from(fiber.runtime()));
+    push_name(fiber, note);
+}
+
+/// The name that it was given, if any.
+fn push_name(fiber: FiberRef, note: &mut Note) {
+    let runtime = RUNTIMES.get(usize::from(fiber.runtime()));
+    let Some(shared) = runtime.and_then(Slot::pin) else {
+        return;
+    };
+    let Some(index) = CellIndex::from_raw(fiber.cell_raw()) else {
+        return;
+    };
+    let Some(cell) = shared.cell(fiber.cell_raw()) else {
+        return;
+    };
+    let name = shared.extras.name(index, cell.header(), fiber.generation());
+    if let Some(name) = name {
+        note.push_str(" ");
+        note.push_name(name);
+    }
 }

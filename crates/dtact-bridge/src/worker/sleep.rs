@@ -82,7 +82,7 @@ pub(crate) fn hand_over(context: &WorkerContext) {
         }
     };
     // Where it is refused: see "Handing over".
-    drop(spawn::future_on(&context.shared, options, adopter));
+    drop(spawn::future_anywhere(&context.shared, options, adopter));
 }
 
 fn adopt(context: &WorkerContext) {

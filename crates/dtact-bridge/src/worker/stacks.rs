@@ -9,13 +9,15 @@
 #![allow(unsafe_code, reason = "moves the loop to another stack")]
 
 use core::time::Duration;
-use std::time::Instant;
+use std::{process, time::Instant};
 
-use dtact_arena::Stack;
+use dtact_arena::{CellIndex, Stack};
 use dtact_mesh::{TaskIndex, WorkerId};
 
 use crate::{
     fiber::{Cell, traits},
+    fiber_ref::FiberRef,
+    runtime::dump,
     sync::Ordering,
     worker::{
         context::{Here, WorkerContext},
@@ -191,6 +193,31 @@ fn leave_larger(context: Here) {
         // SAFETY: the loop calls this, with nothing of value in its frames [bridge.W1].
         unsafe { suspension::move_loop(context, spare) }
     }
+}
+
+/// Ends the process if the fiber has overflowed the stack that it is about to leave: what lay below
+/// it is lost, and may be another fiber's.
+#[cold]
+pub(crate) fn check_canary(context: &WorkerContext, fiber: FiberRef, stack: Option<&Stack>) {
+    if let Some(stack) = stack
+        && !context.shared.stacks.is_canary_intact(stack)
+    {
+        end_overflowed(context, fiber, stack);
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the program ends here, and says why")]
+fn end_overflowed(context: &WorkerContext, fiber: FiberRef, stack: &Stack) -> ! {
+    let index = CellIndex::from_raw(fiber.cell_raw());
+    if let Some(fiber) = index.and_then(|index| dump::fiber(&context.shared, index)) {
+        eprintln!("{fiber}");
+    }
+    eprintln!(
+        "it has overflowed its stack of {} bytes and overwritten what lay below: give it a larger \
+         one by `spawn_with_stack` or `Builder::stack`",
+        stack.class().bytes()
+    );
+    process::abort();
 }
 
 /// Whether the stack is of the size that workers stand on.

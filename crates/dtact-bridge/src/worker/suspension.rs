@@ -112,7 +112,11 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
     }
     context.counters().suspended();
     let bounds = bounds_of(&spare);
-    suspension.stack.set(context.replace_stack(Some(spare)));
+    let own = context.replace_stack(Some(spare));
+    if context.shared.has_canaries {
+        stacks::check_canary(context, fiber, own.as_ref());
+    }
+    suspension.stack.set(own);
     // SAFETY: the spare is a stack of the pool on which nothing stands [bridge.W3], with its
     // top aligned.
     let next = unsafe { Context::new(bounds, loop_entry) };

@@ -3,21 +3,33 @@
 use std::io;
 
 use dtact_arena::overflow::AlternateStack;
-use dtact_mesh::WorkerId;
+use dtact_mesh::{PlacementError, WorkerId};
 
 use crate::{
     runtime::Shared,
-    sync::{Arc, Thread, lock},
+    sync::{Arc, Thread, lock, mpsc},
     worker::{context::WorkerContext, stacks, suspension},
 };
 
 /// Starts the thread of a worker.
-pub(crate) fn start(shared: &Arc<Shared>, id: WorkerId) -> io::Result<()> {
+///
+/// One with a `report` binds itself to its CPUs, and says whether that was done.
+pub(crate) fn start(
+    shared: &Arc<Shared>,
+    id: WorkerId,
+    report: Option<mpsc::Sender<Result<(), PlacementError>>>,
+) -> io::Result<()> {
     let builder = Thread::new().name(format!("dtact-worker-{}", id.index()));
     let worker_shared = Arc::clone(shared);
     // Under the lock, so that a shutdown finds every thread that was started before it looked.
     let mut threads = lock(&shared.threads);
-    let thread = builder.spawn(move || main(worker_shared, id))?;
+    let thread = builder.spawn(move || {
+        if let (Some(report), Some(plan)) = (report, &worker_shared.plan) {
+            // Nobody listens where another worker has failed before: then the runtime ends.
+            drop(report.send(plan.pin_current_thread(id)));
+        }
+        main(worker_shared, id);
+    })?;
     threads.push(thread);
     drop(threads);
     Ok(())

@@ -7,10 +7,14 @@ use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{Error, Expr, Path, Token, parenthesized};
 
-use crate::literal;
+use crate::{literal, variant::one_of};
 
-const ACCEPTED: &str = "the arguments are `workers`, `capacity`, `stack`, `unsafe(stackful)` and \
-                        `crate`";
+const ACCEPTED: &str = "the arguments are `workers`, `capacity`, `stack`, `topology`, `safety`, \
+                        `numa`, `unsafe(stackful)`, `unsafe(safety0)` and `crate`";
+const TOPOLOGIES: [&str; 3] = ["P2PMesh", "Global", "Pinned"];
+const LEVELS: [&str; 3] = ["Safety0", "Safety1", "Safety2"];
+const TWO_LEVELS: &str = "the level of safety is given twice: keep one";
+const SAFETY0: &str = "`Safety0` is a promise that no stack overflows: write `unsafe(safety0)`";
 const STACKFUL: &str = "`stackful` is a promise to keep what `Builder::enable_stackful` asks: \
                         write `unsafe(stackful)`";
 
@@ -23,6 +27,14 @@ pub(crate) struct Args {
     pub(crate) capacity: Option<(u64, Span)>,
     /// Bytes of a stack, and where that was written.
     pub(crate) stack: Option<(u64, Span)>,
+    /// A variant of `TopologyMode`.
+    pub(crate) topology: Option<Ident>,
+    /// A variant of `SafetyLevel` that takes no promise.
+    pub(crate) safety: Option<Ident>,
+    /// Whether no stack overflows.
+    pub(crate) safety0: bool,
+    /// A NUMA node, and where that was written.
+    pub(crate) numa: Option<(u64, Span)>,
     /// Whether fibers may suspend at any call depth.
     pub(crate) stackful: bool,
     /// Where `dtact` is.
@@ -85,14 +97,38 @@ impl Args {
                 let text = "`crate` takes the path of the dtact crate: `crate = my_dtact`";
                 return Err(Error::new(value.span(), text));
             }
+            ("topology", Value::Is(value)) => {
+                self.topology = Some(one_of(&name, value, &TOPOLOGIES)?);
+            }
+            ("safety", Value::Is(_)) if self.safety0 => {
+                return Err(Error::new(arg.name.span(), TWO_LEVELS));
+            }
+            ("safety", Value::Is(value)) => match one_of(&name, value, &LEVELS)? {
+                level if level == "Safety0" => return Err(Error::new(value.span(), SAFETY0)),
+                level => self.safety = Some(level),
+            },
+            ("safety0", Value::Unsafe) if self.safety.is_some() => {
+                return Err(Error::new(arg.name.span(), TWO_LEVELS));
+            }
+            ("safety0", Value::Unsafe) => self.safety0 = true,
+            ("safety0", _) => return Err(Error::new(arg.name.span(), SAFETY0)),
+            ("numa", Value::Is(value)) => {
+                let node = literal::number(&name, value, 0, u64::from(u32::MAX))?;
+                self.numa = Some((node, value.span()));
+            }
             ("stackful", Value::Unsafe) => self.stackful = true,
             ("stackful", _) => return Err(Error::new(arg.name.span(), STACKFUL)),
-            ("workers" | "capacity" | "stack" | "crate", Value::Nothing) => {
+            (
+                "workers" | "capacity" | "stack" | "topology" | "safety" | "numa" | "crate",
+                Value::Nothing,
+            ) => {
                 let text = format!("`{name}` takes a value: `{name} = …`");
                 return Err(Error::new(arg.name.span(), text));
             }
             (_, Value::Unsafe) => {
-                let text = format!("`unsafe({name})` is no argument: only `stackful` is unsafe");
+                let text = format!(
+                    "`unsafe({name})` is no argument: only `stackful` and `safety0` are unsafe"
+                );
                 return Err(Error::new(arg.name.span(), text));
             }
             _ => {
@@ -193,6 +229,27 @@ mod tests {
     }
 
     #[test]
+    fn topology_safety_and_node_are_read_in_either_form() {
+        let args = read("topology = \"Global\", safety = Safety2, numa = 0").expect("all of them");
+        assert!(args.topology.is_some_and(|it| it == "Global"));
+        assert!(args.safety.is_some_and(|it| it == "Safety2"));
+        assert_eq!(args.numa.map(|(node, _)| node), Some(0));
+        assert!(read("unsafe(safety0)").expect("a promise").safety0);
+        assert!(refusal("topology = \"Mesh\"").contains("`P2PMesh`"));
+        assert!(refusal("safety = 3").contains("`Safety1`"));
+        assert!(refusal("numa = \"x\"").contains("from 0 to"));
+        for text in ["safety = Safety0", "safety0", "safety0 = 1"] {
+            assert!(refusal(text).contains("write `unsafe(safety0)`"), "{text}");
+        }
+        for text in [
+            "safety = Safety2, unsafe(safety0)",
+            "unsafe(safety0), safety = Safety1",
+        ] {
+            assert!(refusal(text).contains("given twice"), "{text}");
+        }
+    }
+
+    #[test]
     fn the_largest_capacity_is_the_largest_32_bit_number() {
         assert!(read("capacity = 4294967295").is_ok());
         assert!(refusal("capacity = 4294967296").contains("from 1 to 4294967295"));
@@ -218,7 +275,7 @@ mod tests {
         for text in ["stackful", "stackful = true"] {
             assert!(refusal(text).contains("write `unsafe(stackful)`"), "{text}");
         }
-        assert!(refusal("unsafe(workers)").contains("only `stackful` is unsafe"));
+        assert!(refusal("unsafe(workers)").contains("only `stackful` and `safety0`"));
         assert!(refusal("unsafe").contains("`unsafe(stackful)`"));
         assert!(refusal("unsafe(stackful, more)").contains("one name"));
     }

@@ -7,9 +7,13 @@ use syn::punctuated::Punctuated;
 use syn::spanned::Spanned;
 use syn::{Error, Expr, ExprLit, Lit, Path, Token};
 
-use crate::literal;
+use crate::{literal, variant::one_of};
 
-const ACCEPTED: &str = "the arguments are `name`, `stack`, `switcher` and `crate`";
+const ACCEPTED: &str = "the arguments are `name`, `stack`, `switcher`, `priority`, `affinity`, \
+                        `kind` and `crate`";
+const PRIORITIES: [&str; 4] = ["Low", "Normal", "High", "Critical"];
+const AFFINITIES: [&str; 4] = ["SameCore", "SameCCX", "SameNUMA", "Any"];
+const KINDS: [&str; 4] = ["Compute", "IO", "Memory", "System"];
 const SWITCHERS: [&str; 4] = [
     "CrossThreadFloat",
     "CrossThreadNoFloat",
@@ -28,6 +32,10 @@ pub(crate) struct Args {
     pub(crate) stack: Option<(u64, String, Span)>,
     /// One of the four switchers.
     pub(crate) switcher: Option<Ident>,
+    /// Variants of `Priority`, `Affinity` and `WorkloadKind`.
+    pub(crate) priority: Option<Ident>,
+    pub(crate) affinity: Option<Ident>,
+    pub(crate) kind: Option<Ident>,
     /// Where `dtact` is.
     pub(crate) krate: Option<Path>,
 }
@@ -64,7 +72,10 @@ impl Args {
 
     fn take(&mut self, arg: &Arg) -> Result<(), Error> {
         let name = arg.name.to_string();
-        if !["name", "stack", "switcher", "crate"].contains(&name.as_str()) {
+        let known = [
+            "name", "stack", "switcher", "priority", "affinity", "kind", "crate",
+        ];
+        if !known.contains(&name.as_str()) {
             let text = format!("unknown argument `{name}`: {ACCEPTED}");
             return Err(Error::new(arg.name.span(), text));
         }
@@ -86,13 +97,10 @@ impl Args {
                 let text = string(value).unwrap_or_else(|| bytes.to_string());
                 self.stack = Some((bytes, text, value.span()));
             }
-            "switcher" => match switcher(value) {
-                Some(switcher) => self.switcher = Some(switcher),
-                None => {
-                    let text = format!("`switcher` is one of `{}`", SWITCHERS.join("`, `"));
-                    return refuse(&text);
-                }
-            },
+            "switcher" => self.switcher = Some(one_of(&name, value, &SWITCHERS)?),
+            "priority" => self.priority = Some(one_of(&name, value, &PRIORITIES)?),
+            "affinity" => self.affinity = Some(one_of(&name, value, &AFFINITIES)?),
+            "kind" => self.kind = Some(one_of(&name, value, &KINDS)?),
             _ => match value {
                 Expr::Path(path) if path.qself.is_none() && path.attrs.is_empty() => {
                     self.krate = Some(path.path.clone());
@@ -127,18 +135,6 @@ fn string(value: &Expr) -> Option<String> {
         Expr::Group(group) => string(&group.expr),
         _ => None,
     }
-}
-
-/// A switcher, as a name or as a string.
-fn switcher(value: &Expr) -> Option<Ident> {
-    let (name, span) = match value {
-        Expr::Path(path) => (path.path.get_ident()?.to_string(), path.span()),
-        Expr::Group(group) => return switcher(&group.expr),
-        other => (string(other)?, other.span()),
-    };
-    SWITCHERS
-        .contains(&name.as_str())
-        .then(|| Ident::new(&name, span))
 }
 
 /// One argument as written.
@@ -195,10 +191,17 @@ mod tests {
         assert!(args.krate.is_some());
         let args = read("switcher = \"CrossThreadNoFloat\", stack = 4096,").expect("both");
         assert!(args.switcher.is_some() && args.name.is_none());
+        let args = read("priority = \"High\", affinity = SameCCX, kind = \"IO\"").expect("all");
+        assert!(args.priority.is_some_and(|it| it == "High"));
+        assert!(args.affinity.is_some_and(|it| it == "SameCCX"));
+        assert!(args.kind.is_some_and(|it| it == "IO"));
     }
 
     #[test]
     fn what_is_wrong_is_told_with_what_is_right() {
+        assert!(refusal("priority = \"Urgent\"").contains("`Critical`"));
+        assert!(refusal("affinity = 1").contains("`SameCCX`"));
+        assert!(refusal("kind = Io").contains("`kind` is one of `Compute`, `IO`"));
         assert!(refusal("prio = 1").contains("unknown argument `prio`"));
         assert!(refusal("name = 1").contains("`name = \"reader\"`"));
         assert!(refusal("switcher = Other").contains("`SameThreadNoFloat`"));

@@ -30,6 +30,21 @@ mod no_path {
     fn main() {}
 }
 
+mod variants {
+    #[super::dtact_init(topology = "Mesh", safety = Safety3, numa = "one")]
+    fn main() {}
+}
+
+mod safe_safety0 {
+    #[super::dtact_init(safety = "Safety0")]
+    fn main() {}
+}
+
+mod two_levels {
+    #[super::dtact_init(safety = Safety2, unsafe(safety0))]
+    fn main() {}
+}
+
 mod no_name {
     #[super::dtact_init(4)]
     fn main() {}

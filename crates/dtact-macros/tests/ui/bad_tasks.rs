@@ -10,6 +10,11 @@ mod values {
     async fn task() {}
 }
 
+mod variants {
+    #[super::task(priority = "Urgent", affinity = SameSocket, kind = 1)]
+    async fn task() {}
+}
+
 mod plain {
     #[super::task]
     fn task() {}

@@ -1,0 +1,63 @@
+//! Fibers that run for long without a suspension, told to whoever asked.
+
+use core::{fmt, panic::AssertUnwindSafe, time::Duration};
+use std::panic::catch_unwind;
+
+use dtact_arena::CellIndex;
+use dtact_mesh::Watchdog;
+
+use crate::{
+    fiber::body::drop_quietly,
+    runtime::dump::{self, FiberDump},
+    worker::context,
+};
+
+/// A fiber that has been running for too long: see [`Builder::watchdog`](crate::Builder::watchdog).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LongPoll {
+    /// The worker that runs it.
+    pub worker: usize,
+    /// For how long, at least.
+    pub duration: Duration,
+    /// Which one it is, unless it has ended meanwhile.
+    pub fiber: Option<FiberDump>,
+}
+
+impl fmt::Display for LongPoll {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            worker, duration, ..
+        } = self;
+        write!(f, "worker {worker} has run one fiber for {duration:?}")?;
+        match &self.fiber {
+            Some(fiber) => write!(f, ": {fiber}"),
+            None => Ok(()),
+        }
+    }
+}
+
+pub(crate) fn watchdog(
+    limit: Duration,
+    report: impl Fn(&LongPoll) + Send + Sync + 'static,
+) -> Watchdog {
+    Watchdog::new(limit, move |poll| {
+        // The mesh calls this on the thread of one of its workers.
+        let Some(context) = context::current() else {
+            return;
+        };
+        context.shared.counters[poll.worker.index()].long_poll();
+        let index = CellIndex::from_raw(poll.task.raw());
+        let poll = LongPoll {
+            worker: poll.worker.index(),
+            duration: poll.duration,
+            fiber: index.and_then(|index| dump::fiber(&context.shared, index)),
+        };
+        // The worker is between two fibers: there is nobody that could be suspended.
+        context.in_no_suspend(|| {
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| report(&poll))) {
+                drop_quietly(payload);
+            }
+        });
+    })
+}

@@ -1,0 +1,242 @@
+//! What a builder says of workers: where they run, when they pass fibers on, who watches them.
+
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+mod common;
+
+use std::{
+    sync::{Arc, Mutex},
+    thread,
+    time::{Duration, Instant},
+};
+
+use common::{bounded, until};
+use dtact::{
+    BuildError, Builder, Deflection, LongPoll, MeshError, Placement, PlacementError, Runtime,
+    SafetyLevel, ThresholdError, TopologyMode, WorkloadKind, set_deflection_threshold, spawn_with,
+    topology, wait, yield_now,
+};
+
+fn spin(duration: Duration) {
+    let begin = Instant::now();
+    while begin.elapsed() < duration {
+        std::hint::spin_loop();
+    }
+}
+
+#[test]
+fn the_watchdog_names_the_fiber_that_runs_for_too_long() {
+    bounded(|| {
+        let seen: Arc<Mutex<Vec<LongPoll>>> = Arc::default();
+        let inner = Arc::clone(&seen);
+        let runtime = Builder::new()
+            .workers(2)
+            .watchdog(Duration::from_millis(5), move |poll| {
+                inner.lock().unwrap().push(*poll);
+                panic!("a report that panics harms nobody");
+            })
+            .build()
+            .unwrap();
+        let others = Arc::clone(&seen);
+        let other = runtime.spawn(async move {
+            // The other worker has to be awake.
+            while others.lock().unwrap().is_empty() {
+                yield_now().await;
+            }
+        });
+        let long = runtime.block_on(async {
+            [spawn_with()
+                .name("long")
+                .spawn_fn(|| spin(Duration::from_millis(300)))]
+        });
+        other.wait().unwrap();
+        for handle in long {
+            handle.wait().unwrap();
+        }
+        let poll = seen.lock().unwrap()[0];
+        assert!(poll.duration >= Duration::from_millis(5), "{poll}");
+        assert!(poll.to_string().contains("\"long\""), "{poll}");
+        let long_polls: u64 = runtime
+            .worker_metrics()
+            .iter()
+            .map(|it| it.long_polls)
+            .sum();
+        assert!(long_polls >= 1);
+    });
+}
+
+#[test]
+fn a_watchdog_without_a_limit_is_refused() {
+    let refused = Builder::new().watchdog(Duration::ZERO, |_| {}).build();
+    assert!(matches!(
+        refused,
+        Err(BuildError::Mesh(MeshError::ZeroLimit))
+    ));
+}
+
+#[test]
+fn a_threshold_is_set_on_a_worker_that_is_there_or_refused() {
+    bounded(|| {
+        let builder = Builder::new().workers(2).threads_max(3);
+        let runtime = builder.clone().build().unwrap();
+        assert_eq!(runtime.set_deflection_threshold(2, 0), Ok(()));
+        for worker in [3, 70_000] {
+            assert_eq!(
+                runtime.set_deflection_threshold(worker, 50),
+                Err(ThresholdError::UnknownWorker {
+                    worker,
+                    workers_max: 3
+                })
+            );
+        }
+        let over = Err(ThresholdError::OverHundred { percent: 101 });
+        assert_eq!(runtime.set_deflection_threshold(0, 101), over);
+        // The runtime at hand, and not the process's, has three workers at most.
+        let unknown = runtime.block_on(async { set_deflection_threshold(3, 50) });
+        assert!(matches!(
+            unknown,
+            Err(ThresholdError::UnknownWorker { workers_max: 3, .. })
+        ));
+        for builder in [
+            builder.clone().deflection(None),
+            builder.topology_mode(TopologyMode::Global),
+        ] {
+            let runtime = builder.build().unwrap();
+            let refused = runtime.set_deflection_threshold(0, 50);
+            assert_eq!(refused, Err(ThresholdError::NoDeflection));
+        }
+    });
+}
+
+/// How many fibers are passed on by a worker that spawns more than its share, of this kind.
+fn deflected(kind: WorkloadKind, deflection: Option<Deflection>) -> u64 {
+    let builder = Builder::new().workers(2).deflection(deflection);
+    let runtime = builder.build().unwrap();
+    runtime
+        .spawn(async move {
+            for _ in 0..200 {
+                let fibers = spawn_with().kind(kind);
+                let handles: Vec<_> = (0..250).map(|_| fibers.spawn(async {})).collect();
+                for handle in handles {
+                    handle.await.unwrap();
+                }
+            }
+        })
+        .wait()
+        .unwrap();
+    let workers = runtime.worker_metrics();
+    assert!(workers.iter().map(|it| it.dispatched).sum::<u64>() >= 50_000);
+    workers.iter().map(|it| it.deflected).sum()
+}
+
+#[test]
+fn a_worker_with_too_many_fibers_passes_on_those_that_compute_and_keeps_services() {
+    bounded(|| {
+        let early = Deflection {
+            threshold: 0,
+            ..Deflection::default()
+        };
+        assert!(deflected(WorkloadKind::Compute, Some(early)) > 0);
+        assert_eq!(deflected(WorkloadKind::System, Some(early)), 0);
+        assert_eq!(deflected(WorkloadKind::Compute, None), 0);
+    });
+}
+
+#[test]
+fn a_deflection_that_cannot_be_is_refused() {
+    let bad = Deflection {
+        threshold: 101,
+        ..Deflection::default()
+    };
+    let refused = Builder::new().deflection(Some(bad)).build();
+    assert!(matches!(
+        refused,
+        Err(BuildError::Mesh(MeshError::BadThreshold { percent: 101 }))
+    ));
+}
+
+#[test]
+fn a_worker_that_is_placed_runs_on_its_cpu_and_nowhere_else() {
+    bounded(|| {
+        let machine = topology::Topology::detect().unwrap();
+        let cpus: Vec<u32> = machine.usable().map(|cpu| cpu.level.cpu).collect();
+        for &cpu in &cpus {
+            let builder = Builder::new().workers(1);
+            let builder = builder.placement(Placement::Explicit(vec![cpu]));
+            let runtime = builder.build().unwrap();
+            let seen = runtime.spawn(async {
+                for _ in 0..100 {
+                    yield_now().await;
+                    thread::yield_now();
+                }
+                (
+                    topology::current().map(|it| it.cpu),
+                    topology::current_core(),
+                )
+            });
+            let core = machine.cpu(cpu).unwrap().level.core;
+            assert_eq!(seen.wait().unwrap(), (Some(cpu), Some(core)));
+        }
+        for placement in [Placement::Compact, Placement::Spread, Placement::PerComplex] {
+            let builder = Builder::new().workers(cpus.len());
+            let runtime = builder.placement(placement).build().unwrap();
+            assert_eq!(runtime.spawn(async { 1 }).wait().unwrap(), 1);
+        }
+    });
+}
+
+#[test]
+fn a_placement_that_cannot_be_is_refused_before_anything_starts() {
+    let build = |placement| Builder::new().workers(2).placement(placement).build();
+    assert!(matches!(
+        build(Placement::Explicit(vec![0])),
+        Err(BuildError::Placement(PlacementError::TooFewCpus {
+            workers: 2,
+            cpus: 1
+        }))
+    ));
+    let none = build(Placement::Explicit(vec![1_000_000, 1_000_001]));
+    let Err(BuildError::Placement(PlacementError::NoSuchCpu { cpu: 1_000_000 })) = none else {
+        panic!("{none:?}")
+    };
+}
+
+#[test]
+fn workers_are_as_many_as_the_process_may_keep_busy() {
+    bounded(|| {
+        let runtime = Runtime::new().unwrap();
+        let expected = topology::Topology::detect().unwrap().recommended_workers();
+        until("all workers are there", || {
+            runtime.worker_metrics().len() == expected
+        });
+    });
+}
+
+#[test]
+fn fibers_wait_on_stacks_of_every_level_of_safety() {
+    bounded(|| {
+        for level in [SafetyLevel::Safety1, SafetyLevel::Safety2] {
+            let builder = common::stackful().workers(2).stack("64K").safety(level);
+            let runtime = builder.build().unwrap();
+            let handles: Vec<_> = (0..20_usize)
+                .map(|n| {
+                    runtime.spawn_with_stack("64K", move || {
+                        wait(yield_now());
+                        n
+                    })
+                })
+                .collect();
+            assert_eq!(handles.len(), 20);
+            for (n, handle) in handles.into_iter().enumerate() {
+                assert_eq!(handle.wait().unwrap(), n, "{level:?}");
+            }
+            assert!(runtime.metrics().stackful_suspensions > 0);
+        }
+    });
+}
+
+#[test]
+fn a_numa_node_that_is_not_there_is_refused() {
+    let refused = Builder::new().numa_node(1_000).build();
+    assert!(matches!(refused, Err(BuildError::Arena(_))), "{refused:?}");
+}
