@@ -14,8 +14,8 @@
  * Threads. Every function may be called on any thread, in a fiber or outside of one, unless its
  * own comment says otherwise. A fiber stays on the thread on which it first waited.
  *
- * Waiting. dtact_fiber_join() and dtact_fiber_yield() may suspend the calling fiber; other fibers
- * then run on the same thread, and change its thread-local variables (but not `errno`, which is
+ * Waiting. The functions that join, yield or sleep may suspend the calling fiber; other fibers then
+ * run on the same thread, and change its thread-local variables (but not `errno`, which is
  * the fiber's own). So whoever spawns fibers promises that none of them waits
  *   - while it holds a lock that another fiber of the same runtime may want;
  *   - while a thread-local variable points into its stack;
@@ -92,7 +92,10 @@ enum {
     DTACT_BUSY = 10,
     /** The joined fiber was cancelled before it began. */
     DTACT_FIBER_CANCELLED = 11,
-    /** Not from here: a finalizer must not wait, and a process has one C++ runtime. */
+    /**
+     * Not from here: a finalizer must not wait, nor anybody for what can never be, and a process
+     * has one C++ runtime.
+     */
     DTACT_NOT_ALLOWED = 12,
     /** The operating system refused a thread. */
     DTACT_SYSTEM = 13,
@@ -233,8 +236,8 @@ typedef uint64_t dtact_handle_t;
 typedef void *(*dtact_callback_t)(void *env);
 
 /**
- * What is called when `env` is no longer used by the library. It must not wait: dtact_fiber_join()
- * and dtact_fiber_yield() return DTACT_NOT_ALLOWED in it. No C++ exception may leave it.
+ * What is called when `env` is no longer used by the library. It must not wait: what joins, yields
+ * or sleeps returns DTACT_NOT_ALLOWED in it. No C++ exception may leave it.
  */
 typedef void (*dtact_finalizer_t)(void *env);
 
@@ -260,21 +263,82 @@ dtact_status_t dtact_fiber_spawn(const dtact_runtime_t *runtime, dtact_callback_
                                  void *env, dtact_finalizer_t finalizer, size_t stack_bytes,
                                  dtact_handle_t *out);
 
+/** How a fiber is to be spawned, beside what it runs. Used by one thread at a time. */
+typedef struct dtact_fiber_options_t dtact_fiber_options_t;
+
+/**
+ * Options with the defaults, or null if they could not be had.
+ *
+ * Never suspends. They are the caller's, who frees them with dtact_fiber_options_free().
+ */
+dtact_fiber_options_t *dtact_fiber_options_new(void);
+
+/** Frees options. Null is allowed. Never suspends. Fibers spawned by them stay as they are. */
+void dtact_fiber_options_free(dtact_fiber_options_t *options);
+
+/**
+ * The name of the fiber, in UTF-8 and of at most 255 bytes, which messages about it show. Several
+ * fibers may have the same. The text is copied; the library keeps each different one to the end of
+ * the process, so let there be few. Default: none. Never suspends.
+ *
+ * DTACT_INVALID_ARGUMENT: a pointer is null, or the name is too long or not UTF-8.
+ */
+dtact_status_t dtact_fiber_options_set_name(dtact_fiber_options_t *options, const char *name);
+
+/**
+ * The least size of the fiber's stack, in bytes: at most 8 MiB; 0, the default, for the runtime's
+ * own size. It is checked when the fiber is spawned. Never suspends.
+ */
+dtact_status_t dtact_fiber_options_set_stack_bytes(dtact_fiber_options_t *options, size_t bytes);
+
+/**
+ * Spawns a fiber as dtact_fiber_spawn() does, with options, which stay the caller's; null means
+ * the defaults.
+ *
+ * Never suspends. Its statuses are those of dtact_fiber_spawn().
+ */
+dtact_status_t dtact_fiber_spawn_with(const dtact_runtime_t *runtime,
+                                      const dtact_fiber_options_t *options,
+                                      dtact_callback_t callback, void *env,
+                                      dtact_finalizer_t finalizer, dtact_handle_t *out);
+
 /**
  * Waits for a fiber to end and writes what its callback returned to `*result`, unless `result` is
  * null. The handle is used up by every outcome but these: DTACT_CANCELLED, DTACT_BUSY and
  * DTACT_NOT_ALLOWED.
  *
- * In a fiber it suspends the fiber; elsewhere it blocks the thread. A fiber that joins itself
- * waits until it is cancelled.
+ * In a fiber it suspends the fiber; elsewhere it blocks the thread.
  *
  * DTACT_CANCELLED: the calling fiber was cancelled while it waited, or before; the other one goes
  * on, and its handle stays valid. DTACT_FIBER_CANCELLED: the other fiber was cancelled before it
  * began. (One that had begun returns as ever, and its result says what it makes of it.)
  * DTACT_PANICKED: its callback is in Rust and panicked. DTACT_STALE_HANDLE: it was joined or
- * detached before. DTACT_BUSY: somebody else is joining it. DTACT_NOT_ALLOWED: in a finalizer.
+ * detached before. DTACT_BUSY: somebody else is joining it. DTACT_NOT_ALLOWED: in a finalizer, or
+ * the fiber would wait for itself.
  */
 dtact_status_t dtact_fiber_join(dtact_handle_t handle, void **result);
+
+/** A timeout that is never over. */
+#define DTACT_NO_TIMEOUT UINT64_MAX
+
+/**
+ * As dtact_fiber_join(), but for at most `timeout_ms` milliseconds. With 0 it only looks; with
+ * DTACT_NO_TIMEOUT it is dtact_fiber_join().
+ *
+ * DTACT_TIMED_OUT: the fiber has not ended; it goes on, and its handle stays valid. The other
+ * statuses are those of dtact_fiber_join().
+ */
+dtact_status_t dtact_fiber_join_timeout(dtact_handle_t handle, uint64_t timeout_ms, void **result);
+
+/** dtact_fiber_join_timeout() by its short name. */
+dtact_status_t dtact_join(dtact_handle_t handle, uint64_t timeout_ms, void **result);
+
+/**
+ * As dtact_fiber_join(), but a cancellation of the calling fiber does not cut it short: it never
+ * returns DTACT_CANCELLED. For whoever must not go on before the other fiber has ended, because
+ * that uses what is the caller's; cancel the other one first if it is to end soon.
+ */
+dtact_status_t dtact_fiber_join_regardless(dtact_handle_t handle, void **result);
 
 /**
  * Gives a handle up. The fiber goes on; what its callback returns is ignored.
@@ -307,6 +371,17 @@ dtact_status_t dtact_fiber_is_finished(dtact_handle_t handle, bool *out);
  * finalizer.
  */
 dtact_status_t dtact_fiber_yield(void);
+
+/** dtact_fiber_yield() by its short name. */
+dtact_status_t dtact_yield(void);
+
+/**
+ * Waits for at least `ms` milliseconds. Any function may call it, in a fiber or not.
+ *
+ * In a fiber it suspends the fiber; elsewhere it blocks the thread. DTACT_CANCELLED: the calling
+ * fiber was cancelled meanwhile, or before. DTACT_NOT_ALLOWED: in a finalizer.
+ */
+dtact_status_t dtact_sleep(uint64_t ms);
 
 /**@}*/
 

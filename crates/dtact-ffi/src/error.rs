@@ -5,6 +5,7 @@ use core::fmt;
 use dtact::{ArenaError, BuildError, JoinError, ShutdownError, SpawnError};
 
 use crate::{
+    options::NAME_BYTES_MAX,
     status::DtactStatus,
     version::{self, Shown},
 };
@@ -35,6 +36,12 @@ pub(crate) enum Error {
     OtherCxxRuntime,
     /// The version of a header that this library cannot serve.
     IncompatibleVersion(u32),
+    /// So many milliseconds were over first.
+    TimedOut(u64),
+    /// The name of a fiber that is no text.
+    NameNotUtf8,
+    /// The name of a fiber of so many bytes.
+    NameTooLong(usize),
     /// A panic that was caught at the boundary; its message.
     Panicked(String),
 }
@@ -42,10 +49,12 @@ pub(crate) enum Error {
 impl Error {
     pub(crate) fn status(&self) -> DtactStatus {
         match self {
-            Self::Null(_) => DtactStatus::InvalidArgument,
+            Self::Null(_) | Self::NameNotUtf8 | Self::NameTooLong(_) => {
+                DtactStatus::InvalidArgument
+            }
             Self::Build(error) => of_build(error),
             Self::Spawn(error) | Self::Join(JoinError::NotSpawned(error)) => of_spawn(*error),
-            Self::Shutdown(_) => DtactStatus::TimedOut,
+            Self::Shutdown(_) | Self::TimedOut(_) => DtactStatus::TimedOut,
             Self::Join(JoinError::Cancelled) => DtactStatus::FiberCancelled,
             Self::Join(JoinError::Deadlock) => DtactStatus::NotAllowed,
             Self::Join(_) | Self::Panicked(_) => DtactStatus::Panicked,
@@ -106,6 +115,15 @@ impl fmt::Display for Error {
                 "the program was compiled with dtact.h {}, and the library is {}: compile it again",
                 Shown(*header),
                 Shown(version::VERSION)
+            ),
+            Self::TimedOut(ms) => write!(
+                f,
+                "the fiber has not ended within {ms} ms: its handle stays valid"
+            ),
+            Self::NameNotUtf8 => f.write_str("`name` is not UTF-8: pass a text that is"),
+            Self::NameTooLong(bytes) => write!(
+                f,
+                "`name` has {bytes} bytes, and may have {NAME_BYTES_MAX}: pass a shorter one"
             ),
             Self::Panicked(message) => write!(f, "Rust code panicked: {message}"),
         }

@@ -25,7 +25,7 @@
 //! | `table` | what a `dtact_handle_t` names |
 //! | `task` | a callback on its way to a fiber, and its finalizer |
 //! | `thread_state` | `errno` and C++ exceptions, which a fiber takes along over a wait |
-//! | `builder`, `runtime`, `fiber`, `version` | the exported functions |
+//! | `builder`, `runtime`, `options`, `fiber`, `join`, `pause`, `version` | the exported functions |
 //!
 //! # Invariants
 //!
@@ -33,7 +33,8 @@
 //!   `boundary::enter`, or has a body that cannot panic.
 //! - [ffi.B2] No frame of C is unwound by a cancellation. The runtime cancels a waiting fiber by
 //!   unwinding from the wait; every wait of this crate is `boundary::interruptible`, which catches
-//!   that directly above, with no frame of C in between, and turns it into a status.
+//!   that directly above, with no frame of C in between, and turns it into a status, or
+//!   `boundary::shielded`, which is not unwound.
 //! - [ffi.N1] What is exported is named `dtact_…`, which no other library has a claim to.
 //! - [ffi.P1] Pointers from C are checked for null and otherwise trusted, as the header says.
 
@@ -43,6 +44,9 @@ mod boundary;
 mod builder;
 mod error;
 mod fiber;
+mod join;
+mod options;
+mod pause;
 mod runtime;
 mod status;
 mod table;
@@ -57,9 +61,15 @@ pub use crate::{
         dtact_builder_set_stack_bytes, dtact_builder_set_stacks, dtact_builder_set_workers,
     },
     fiber::{
-        dtact_fiber_cancel, dtact_fiber_detach, dtact_fiber_is_finished, dtact_fiber_join,
-        dtact_fiber_spawn, dtact_fiber_yield,
+        dtact_fiber_cancel, dtact_fiber_detach, dtact_fiber_is_finished, dtact_fiber_spawn,
+        dtact_fiber_spawn_with,
     },
+    join::{dtact_fiber_join, dtact_fiber_join_regardless, dtact_fiber_join_timeout, dtact_join},
+    options::{
+        DtactFiberOptions, dtact_fiber_options_free, dtact_fiber_options_new,
+        dtact_fiber_options_set_name, dtact_fiber_options_set_stack_bytes,
+    },
+    pause::{dtact_fiber_yield, dtact_sleep, dtact_yield},
     runtime::{DtactRuntime, dtact_runtime_free, dtact_runtime_shutdown, dtact_runtime_start},
     status::{DtactStatus, dtact_status_message},
     table::DtactHandle,

@@ -58,6 +58,16 @@ fn a_finalizer_runs_exactly_once() {
 }
 
 #[test]
+fn a_join_ends_with_its_time_and_a_shielded_one_with_its_fiber() {
+    writes("c/timeout.c", Statically, "all in time\n");
+}
+
+#[test]
+fn a_fiber_has_the_name_and_the_stack_that_its_options_say() {
+    writes("c/options.c", Statically, "all as asked for\n");
+}
+
+#[test]
 fn the_header_stands_alone_and_twice() {
     writes("c/strict.c", Dynamically, "");
 }
