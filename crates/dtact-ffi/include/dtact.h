@@ -175,6 +175,26 @@ dtact_status_t dtact_builder_set_stack_bytes(dtact_builder_t *builder, size_t by
  */
 dtact_status_t dtact_builder_set_stacks(dtact_builder_t *builder, uint32_t count);
 
+/** How fibers get from worker to worker: one of the numbers below. */
+typedef int32_t dtact_topology_mode_t;
+
+enum {
+    /** Each worker has a queue of its own; who has too many passes some on, who has none steals. */
+    DTACT_TOPOLOGY_MODE_P2P_MESH = 0,
+    /** One queue for all workers. */
+    DTACT_TOPOLOGY_MODE_GLOBAL = 1,
+    /** A fiber stays on the worker that spawns it. */
+    DTACT_TOPOLOGY_MODE_PINNED = 2
+};
+
+/**
+ * How fibers get from worker to worker. Default: DTACT_TOPOLOGY_MODE_P2P_MESH. Never suspends.
+ *
+ * DTACT_INVALID_ARGUMENT: `builder` is null, or `mode` none of the numbers.
+ */
+dtact_status_t dtact_builder_set_topology_mode(dtact_builder_t *builder,
+                                               dtact_topology_mode_t mode);
+
 /**@}*/
 
 /** @name Runtime */
@@ -290,6 +310,98 @@ dtact_status_t dtact_fiber_options_set_name(dtact_fiber_options_t *options, cons
  * own size. It is checked when the fiber is spawned. Never suspends.
  */
 dtact_status_t dtact_fiber_options_set_stack_bytes(dtact_fiber_options_t *options, size_t bytes);
+
+/** How urgent a fiber is: one of the numbers below. */
+typedef int32_t dtact_priority_t;
+
+enum {
+    /** After all others. */
+    DTACT_PRIORITY_LOW = 0,
+    /** As those that ask for nothing. */
+    DTACT_PRIORITY_NORMAL = 1,
+    /** Before these. */
+    DTACT_PRIORITY_HIGH = 2,
+    /** Before everything else. */
+    DTACT_PRIORITY_CRITICAL = 3
+};
+
+/**
+ * How urgent the fiber is. A worker runs more urgent ones first; the others get their turn after a
+ * bounded number of them. Default: DTACT_PRIORITY_NORMAL. Never suspends.
+ *
+ * DTACT_INVALID_ARGUMENT: `options` is null, or `priority` none of the numbers.
+ */
+dtact_status_t dtact_fiber_options_set_priority(dtact_fiber_options_t *options,
+                                                dtact_priority_t priority);
+
+/** How far a fiber may move from the worker that spawns it: one of the numbers below. */
+typedef int32_t dtact_affinity_t;
+
+enum {
+    /** To workers on the same core. */
+    DTACT_AFFINITY_SAME_CORE = 0,
+    /** To workers that share the last level of cache. */
+    DTACT_AFFINITY_SAME_CCX = 1,
+    /** To workers of the same memory node. */
+    DTACT_AFFINITY_SAME_NUMA = 2,
+    /** Anywhere. */
+    DTACT_AFFINITY_ANY = 3
+};
+
+/**
+ * How far the fiber may move before it first waits; from then on it stays on its thread. Default:
+ * DTACT_AFFINITY_ANY. Never suspends.
+ *
+ * DTACT_INVALID_ARGUMENT: `options` is null, or `affinity` none of the numbers.
+ */
+dtact_status_t dtact_fiber_options_set_affinity(dtact_fiber_options_t *options,
+                                                dtact_affinity_t affinity);
+
+/** What a fiber mostly does: one of the numbers below. */
+typedef int32_t dtact_kind_t;
+
+enum {
+    /** It computes. */
+    DTACT_KIND_COMPUTE = 0,
+    /** It runs for a moment and waits for messages or devices again. */
+    DTACT_KIND_IO = 1,
+    /** It works on memory of its own. */
+    DTACT_KIND_MEMORY = 2,
+    /** It does a service now and then, and nobody waits for it. */
+    DTACT_KIND_SYSTEM = 3
+};
+
+/**
+ * What the fiber mostly does: it steers how long a worker looks for more of the same before it
+ * sleeps, and what it passes on when it has too many. Default: DTACT_KIND_COMPUTE. Never suspends.
+ *
+ * DTACT_INVALID_ARGUMENT: `options` is null, or `kind` none of the numbers.
+ */
+dtact_status_t dtact_fiber_options_set_kind(dtact_fiber_options_t *options, dtact_kind_t kind);
+
+/** Where a fiber may go, and what is kept for it: one of the numbers below. */
+typedef int32_t dtact_switcher_t;
+
+enum {
+    /** It may begin on any worker; its floating-point control state is its own. */
+    DTACT_SWITCHER_CROSS_THREAD_FLOAT = 0,
+    /** It may begin on any worker; it leaves the floating-point control state as it is. */
+    DTACT_SWITCHER_CROSS_THREAD_NO_FLOAT = 1,
+    /** It stays on the worker that spawns it; its floating-point control state is its own. */
+    DTACT_SWITCHER_SAME_THREAD_FLOAT = 2,
+    /** It stays on the worker that spawns it; it leaves the floating-point control state as is. */
+    DTACT_SWITCHER_SAME_THREAD_NO_FLOAT = 3
+};
+
+/**
+ * Where the fiber may go, and what is kept for it over a wait: rounding mode and exception masks
+ * of floating-point arithmetic, or not, which saves some nanoseconds. Default:
+ * DTACT_SWITCHER_CROSS_THREAD_FLOAT. Never suspends.
+ *
+ * DTACT_INVALID_ARGUMENT: `options` is null, or `switcher` none of the numbers.
+ */
+dtact_status_t dtact_fiber_options_set_switcher(dtact_fiber_options_t *options,
+                                                dtact_switcher_t switcher);
 
 /**
  * Spawns a fiber as dtact_fiber_spawn() does, with options, which stay the caller's; null means

@@ -42,6 +42,12 @@ pub(crate) enum Error {
     NameNotUtf8,
     /// The name of a fiber of so many bytes.
     NameTooLong(usize),
+    /// A number that stands for none of the choices there are.
+    NoSuchNumber {
+        what: &'static str,
+        number: i32,
+        max: usize,
+    },
     /// A panic that was caught at the boundary; its message.
     Panicked(String),
 }
@@ -49,9 +55,10 @@ pub(crate) enum Error {
 impl Error {
     pub(crate) fn status(&self) -> DtactStatus {
         match self {
-            Self::Null(_) | Self::NameNotUtf8 | Self::NameTooLong(_) => {
-                DtactStatus::InvalidArgument
-            }
+            Self::Null(_)
+            | Self::NameNotUtf8
+            | Self::NameTooLong(_)
+            | Self::NoSuchNumber { .. } => DtactStatus::InvalidArgument,
             Self::Build(error) => of_build(error),
             Self::Spawn(error) | Self::Join(JoinError::NotSpawned(error)) => of_spawn(*error),
             Self::Shutdown(_) | Self::TimedOut(_) => DtactStatus::TimedOut,
@@ -125,6 +132,9 @@ impl fmt::Display for Error {
                 f,
                 "`name` has {bytes} bytes, and may have {NAME_BYTES_MAX}: pass a shorter one"
             ),
+            Self::NoSuchNumber { what, number, max } => {
+                write!(f, "{number} is no {what}: there are 0 to {max}")
+            }
             Self::Panicked(message) => write!(f, "Rust code panicked: {message}"),
         }
     }

@@ -5,7 +5,7 @@
 use core::ffi::c_void;
 use std::sync::Mutex;
 
-use dtact::{JoinHandle, TrySpawnError};
+use dtact::JoinHandle;
 
 use crate::{
     boundary,
@@ -48,7 +48,8 @@ pub unsafe extern "C" fn dtact_fiber_spawn(
         let spawned = runtime
             .runtime
             .try_spawn_with_stack(floor, move || task.run());
-        spawned.map_err(why)
+        // What is refused is dropped here, and its finalizer called.
+        spawned.map_err(|refused| Error::Spawn(refused.error))
     };
     // SAFETY: as the caller promises.
     unsafe { spawn_by(spawn, runtime, callback, env, finalizer, out) }
@@ -73,11 +74,9 @@ pub unsafe extern "C" fn dtact_fiber_spawn_with(
 ) -> DtactStatus {
     // SAFETY: as the caller promises.
     let options = unsafe { options.as_ref() };
-    let builder = options.copied().unwrap_or_default().builder;
-    let spawn = |runtime: &DtactRuntime, task: Task| {
-        let spawned = builder.try_spawn_fn_on(&runtime.runtime, move || task.run());
-        spawned.map_err(why)
-    };
+    let options = options.copied().unwrap_or_default();
+    let spawn =
+        |runtime: &DtactRuntime, task: Task| options.spawn_on(&runtime.runtime, move || task.run());
     // SAFETY: as the caller promises.
     unsafe { spawn_by(spawn, runtime, callback, env, finalizer, out) }
 }
@@ -113,11 +112,6 @@ unsafe fn spawn_by(
         }
         Ok(())
     })
-}
-
-/// What was not spawned is dropped, and its finalizer called.
-fn why<T>(refused: TrySpawnError<T>) -> Error {
-    Error::Spawn(refused.error)
 }
 
 /// Gives up the handle of a fiber, which goes on.

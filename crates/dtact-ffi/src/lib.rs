@@ -23,6 +23,7 @@
 //! | `error` | what went wrong, with its details; each error has a status |
 //! | `boundary` | the line that no panic crosses, and the last message of each thread |
 //! | `table` | what a `dtact_handle_t` names |
+//! | `knobs` | the numbers by which C says one of several |
 //! | `task` | a callback on its way to a fiber, and its finalizer |
 //! | `thread_state` | `errno` and C++ exceptions, which a fiber takes along over a wait |
 //! | `builder`, `runtime`, `options`, `fiber`, `join`, `pause`, `version` | the exported functions |
@@ -45,6 +46,7 @@ mod builder;
 mod error;
 mod fiber;
 mod join;
+mod knobs;
 mod options;
 mod pause;
 mod runtime;
@@ -58,7 +60,8 @@ pub use crate::{
     boundary::dtact_last_error_message,
     builder::{
         DtactBuilder, dtact_builder_free, dtact_builder_new, dtact_builder_set_fibers,
-        dtact_builder_set_stack_bytes, dtact_builder_set_stacks, dtact_builder_set_workers,
+        dtact_builder_set_stack_bytes, dtact_builder_set_stacks, dtact_builder_set_topology_mode,
+        dtact_builder_set_workers,
     },
     fiber::{
         dtact_fiber_cancel, dtact_fiber_detach, dtact_fiber_is_finished, dtact_fiber_spawn,
@@ -67,7 +70,9 @@ pub use crate::{
     join::{dtact_fiber_join, dtact_fiber_join_regardless, dtact_fiber_join_timeout, dtact_join},
     options::{
         DtactFiberOptions, dtact_fiber_options_free, dtact_fiber_options_new,
-        dtact_fiber_options_set_name, dtact_fiber_options_set_stack_bytes,
+        dtact_fiber_options_set_affinity, dtact_fiber_options_set_kind,
+        dtact_fiber_options_set_name, dtact_fiber_options_set_priority,
+        dtact_fiber_options_set_stack_bytes, dtact_fiber_options_set_switcher,
     },
     pause::{dtact_fiber_yield, dtact_sleep, dtact_yield},
     runtime::{DtactRuntime, dtact_runtime_free, dtact_runtime_shutdown, dtact_runtime_start},

@@ -11,9 +11,17 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use dtact::SpawnBuilder;
+use dtact::{
+    Affinity, ContextSwitcher, CrossThreadFloat, CrossThreadNoFloat, JoinHandle, Priority, Runtime,
+    SameThreadFloat, SameThreadNoFloat, SpawnBuilder, WorkloadKind,
+};
 
-use crate::{boundary, error::Error, status::DtactStatus};
+use crate::{
+    boundary,
+    error::Error,
+    knobs::{Numbered, Switcher},
+    status::DtactStatus,
+};
 
 /// The longest name of a fiber, in bytes.
 pub(crate) const NAME_BYTES_MAX: usize = 255;
@@ -22,6 +30,44 @@ pub(crate) const NAME_BYTES_MAX: usize = 255;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct DtactFiberOptions {
     pub(crate) builder: SpawnBuilder,
+    pub(crate) switcher: Switcher,
+}
+
+impl DtactFiberOptions {
+    /// Spawns a fiber that runs a closure, as the options say.
+    pub(crate) fn spawn_on<F, T>(
+        &self,
+        runtime: &Runtime,
+        closure: F,
+    ) -> Result<JoinHandle<T>, Error>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        match self.switcher {
+            Switcher::CrossThreadFloat => self.spawn_by::<CrossThreadFloat, _, _>(runtime, closure),
+            Switcher::CrossThreadNoFloat => {
+                self.spawn_by::<CrossThreadNoFloat, _, _>(runtime, closure)
+            }
+            Switcher::SameThreadFloat => self.spawn_by::<SameThreadFloat, _, _>(runtime, closure),
+            Switcher::SameThreadNoFloat => {
+                self.spawn_by::<SameThreadNoFloat, _, _>(runtime, closure)
+            }
+        }
+    }
+
+    fn spawn_by<S, F, T>(&self, runtime: &Runtime, closure: F) -> Result<JoinHandle<T>, Error>
+    where
+        S: ContextSwitcher,
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        // What is refused is dropped here, and its finalizer called.
+        self.builder
+            .switcher::<S>()
+            .try_spawn_fn_on(runtime, closure)
+            .map_err(|refused| Error::Spawn(refused.error))
+    }
 }
 
 /// Options with the defaults, to be freed by [`dtact_fiber_options_free`]; null if they cannot be
@@ -100,6 +146,105 @@ pub unsafe extern "C" fn dtact_fiber_options_set_stack_bytes(
         let this = unsafe { options.as_mut() }.ok_or(Error::Null("options"))?;
         // A floor of one byte leaves the size to the runtime.
         this.builder = this.builder.stack(bytes.max(1));
+        Ok(())
+    })
+}
+
+/// How urgent the fiber is.
+///
+/// # Safety
+///
+/// - `options` is null, or came from [`dtact_fiber_options_new`] and is used by nobody else
+///   meanwhile.
+// The name is this library's alone [ffi.N1].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dtact_fiber_options_set_priority(
+    options: *mut DtactFiberOptions,
+    priority: i32,
+) -> DtactStatus {
+    // SAFETY: as the caller promises.
+    unsafe {
+        set(options, priority, |this, priority: Priority| {
+            this.builder = this.builder.priority(priority)
+        })
+    }
+}
+
+/// How far the fiber may move.
+///
+/// # Safety
+///
+/// - `options` is null, or came from [`dtact_fiber_options_new`] and is used by nobody else
+///   meanwhile.
+// The name is this library's alone [ffi.N1].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dtact_fiber_options_set_affinity(
+    options: *mut DtactFiberOptions,
+    affinity: i32,
+) -> DtactStatus {
+    // SAFETY: as the caller promises.
+    unsafe {
+        set(options, affinity, |this, affinity: Affinity| {
+            this.builder = this.builder.affinity(affinity)
+        })
+    }
+}
+
+/// What the fiber mostly does.
+///
+/// # Safety
+///
+/// - `options` is null, or came from [`dtact_fiber_options_new`] and is used by nobody else
+///   meanwhile.
+// The name is this library's alone [ffi.N1].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dtact_fiber_options_set_kind(
+    options: *mut DtactFiberOptions,
+    kind: i32,
+) -> DtactStatus {
+    // SAFETY: as the caller promises.
+    unsafe {
+        set(options, kind, |this, kind: WorkloadKind| {
+            this.builder = this.builder.kind(kind)
+        })
+    }
+}
+
+/// How the fiber is suspended, and where it goes on.
+///
+/// # Safety
+///
+/// - `options` is null, or came from [`dtact_fiber_options_new`] and is used by nobody else
+///   meanwhile.
+// The name is this library's alone [ffi.N1].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dtact_fiber_options_set_switcher(
+    options: *mut DtactFiberOptions,
+    switcher: i32,
+) -> DtactStatus {
+    // SAFETY: as the caller promises.
+    unsafe {
+        set(options, switcher, |this, switcher: Switcher| {
+            this.switcher = switcher
+        })
+    }
+}
+
+/// Sets what has a number.
+///
+/// # Safety
+///
+/// - `options` is null, or came from [`dtact_fiber_options_new`] and is used by nobody else
+///   meanwhile.
+unsafe fn set<V: Numbered>(
+    options: *mut DtactFiberOptions,
+    number: i32,
+    change: impl FnOnce(&mut DtactFiberOptions, V),
+) -> DtactStatus {
+    boundary::enter(|| {
+        // SAFETY: as the caller promises.
+        let this = unsafe { options.as_mut() }.ok_or(Error::Null("options"))?;
+        change(this, V::from_number(number)?);
         Ok(())
     })
 }

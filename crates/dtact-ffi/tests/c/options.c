@@ -25,6 +25,39 @@ static void says(const char *part) {
     }
 }
 
+static dtact_handle_t low, critical;
+static int order[2];
+static int count;
+
+static void *note(void *env) {
+    order[count++] = *(int *)env;
+    return NULL;
+}
+
+/* On the only worker, which cannot begin either before this waits. */
+static void *spawn_both(void *env) {
+    static int is_low = 0, is_critical = 1;
+    dtact_runtime_t *runtime = env;
+    dtact_fiber_options_t *options = dtact_fiber_options_new();
+    EXPECT(DTACT_OK, dtact_fiber_options_set_priority(options, DTACT_PRIORITY_LOW));
+    EXPECT(DTACT_OK, dtact_fiber_spawn_with(runtime, options, note, &is_low, NULL, &low));
+    EXPECT(DTACT_OK, dtact_fiber_options_set_priority(options, DTACT_PRIORITY_CRITICAL));
+    EXPECT(DTACT_OK, dtact_fiber_spawn_with(runtime, options, note, &is_critical, NULL, &critical));
+    dtact_fiber_options_free(options);
+    EXPECT(DTACT_OK, dtact_fiber_join(low, NULL));
+    EXPECT(DTACT_OK, dtact_fiber_join(critical, NULL));
+    return env;
+}
+
+static void urgent_first(void) {
+    dtact_runtime_t *runtime = start(1);
+    dtact_handle_t fiber = 0;
+    EXPECT(DTACT_OK, dtact_fiber_spawn(runtime, spawn_both, runtime, NULL, 0, &fiber));
+    EXPECT(DTACT_OK, dtact_fiber_join(fiber, NULL));
+    CHECK(count == 2 && order[0] == 1 && order[1] == 0);
+    dtact_runtime_free(runtime);
+}
+
 int main(void) {
     dtact_runtime_t *runtime = start(1);
     dtact_fiber_options_t *options = dtact_fiber_options_new();
@@ -49,6 +82,25 @@ int main(void) {
     EXPECT(DTACT_OK, dtact_fiber_options_set_name(options, ""));
     EXPECT(DTACT_INVALID_ARGUMENT, dtact_fiber_options_set_stack_bytes(NULL, 1));
 
+    /* Numbers that mean nothing. */
+#define REFUSES(setting, max) \
+    EXPECT(DTACT_INVALID_ARGUMENT, dtact_fiber_options_set_##setting(NULL, 0)); \
+    EXPECT(DTACT_INVALID_ARGUMENT, dtact_fiber_options_set_##setting(options, (max) + 1)); \
+    says("is no " #setting); \
+    EXPECT(DTACT_INVALID_ARGUMENT, dtact_fiber_options_set_##setting(options, -1)); \
+    EXPECT(DTACT_OK, dtact_fiber_options_set_##setting(options, max))
+    REFUSES(priority, DTACT_PRIORITY_CRITICAL);
+    REFUSES(affinity, DTACT_AFFINITY_ANY);
+    REFUSES(kind, DTACT_KIND_SYSTEM);
+    REFUSES(switcher, DTACT_SWITCHER_SAME_THREAD_NO_FLOAT);
+#undef REFUSES
+    dtact_builder_t *builder = dtact_builder_new();
+    EXPECT(DTACT_INVALID_ARGUMENT, dtact_builder_set_topology_mode(NULL, 0));
+    EXPECT(DTACT_INVALID_ARGUMENT, dtact_builder_set_topology_mode(builder, 3));
+    says("is no topology mode");
+    EXPECT(DTACT_OK, dtact_builder_set_topology_mode(builder, DTACT_TOPOLOGY_MODE_PINNED));
+    dtact_builder_free(builder);
+
     /* What cannot be is found out by the spawn, which finalizes. */
     EXPECT(DTACT_OK, dtact_fiber_options_set_stack_bytes(options, SIZE_MAX));
     EXPECT(DTACT_INVALID_ARGUMENT,
@@ -68,6 +120,7 @@ int main(void) {
     dtact_fiber_options_free(options);
     EXPECT(DTACT_OK, dtact_fiber_join(fiber, &result));
     CHECK(result == &fiber);
+    urgent_first();
 
     /* Without options, and detached. */
     EXPECT(DTACT_OK, dtact_fiber_spawn_with(runtime, NULL, nothing, &finalized, finalizer, NULL));
