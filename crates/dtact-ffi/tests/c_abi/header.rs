@@ -131,3 +131,14 @@ fn the_example_of_the_readme_is_the_tested_program() {
     let (example, _) = example.split_once("```").expect("its end");
     assert_eq!(example, text_of("tests/c/hello.c"));
 }
+
+#[test]
+fn the_examples_of_the_manual_are_tested_programs() {
+    let manual = text_of("../../docs/ffi.md");
+    let example = |fence: &str| {
+        let (_, example) = manual.split_once(fence).expect("the example");
+        example.split_once("```").expect("its end").0.to_owned()
+    };
+    assert_eq!(example("```c\n"), text_of("tests/c/manual.c"));
+    assert_eq!(example("```cpp\n"), text_of("tests/cpp/manual.cpp"));
+}
