@@ -76,9 +76,9 @@ enum {
     DTACT_EXHAUSTED = 2,
     /** The runtime is shutting down, or has. */
     DTACT_SHUT_DOWN = 3,
-    /** Reserved: no function of this version returns it. */
+    /** The runtime of the process has started already. */
     DTACT_ALREADY_STARTED = 4,
-    /** Reserved: no function of this version returns it. */
+    /** The runtime of the process has not been started, or has ended. */
     DTACT_NOT_STARTED = 5,
     /** The calling fiber is cancelled: it shall clean up and return. */
     DTACT_CANCELLED = 6,
@@ -494,6 +494,133 @@ dtact_status_t dtact_yield(void);
  * fiber was cancelled meanwhile, or before. DTACT_NOT_ALLOWED: in a finalizer.
  */
 dtact_status_t dtact_sleep(uint64_t ms);
+
+/**@}*/
+
+/** @name The runtime of the process
+ *
+ * The C API of version 0.2: one runtime for the process, fibers without results, and handles that
+ * may be awaited by any number, or by nobody. New programs take the functions above, which say more
+ * of what went wrong, and waste less.
+ *
+ *     dtact_init --> dtact_fiber_launch --> dtact_run, until some fiber calls dtact_shutdown
+ */
+/**@{*/
+
+/** How the runtime of the process is to be: see dtact_default_config(). */
+typedef struct dtact_config_t {
+    /** The number of worker threads; 0 for the CPUs that the process may use. */
+    uint32_t mWorkers;
+    /** How stacks are guarded: 1, as yet. */
+    uint8_t mSafetyLevel;
+    /** How fibers get from worker to worker: a dtact_topology_mode_t. */
+    uint8_t mTopologyMode;
+    /** The memory node: 0 for whichever, as yet. */
+    uint8_t mNuma;
+    /** How many fibers there may be at a time; 0 for 4096. */
+    uint32_t mFiberCapacity;
+    /** How large their stacks are, in bytes; 0 for 512 KiB. */
+    uint32_t mStackSize;
+} dtact_config_t;
+
+/** How a fiber is to be launched: see dtact_default_spawn_options(). */
+typedef struct dtact_spawn_options_t {
+    /** How urgent it is: a dtact_priority_t. */
+    uint8_t mPriority;
+    /** How far it may move: a dtact_affinity_t. */
+    uint8_t mAffinity;
+    /** What it mostly does: a dtact_kind_t. */
+    uint8_t mKind;
+    /** Where it goes on, and what is kept for it: a dtact_switcher_t. */
+    uint8_t mSwitcher;
+} dtact_spawn_options_t;
+
+/** The default: all CPUs, guarded stacks of 512 KiB, 4096 fibers. Never suspends. */
+dtact_config_t dtact_default_config(void);
+
+/** The default: normal priority, anywhere, computing, on any thread. Never suspends. */
+dtact_spawn_options_t dtact_default_spawn_options(void);
+
+/**
+ * Starts the runtime of the process. It may be passed on as a `void *`, and where a runtime is
+ * asked for above, until it ends by dtact_shutdown(); it must not be freed. After its end there can
+ * be another one. By this call the caller promises what is said under "Waiting" above.
+ *
+ * Never suspends. Null, with a message from dtact_last_error_message(), if `config` is null or asks
+ * for what cannot be, if there is a runtime of the process already, or if the operating system
+ * refused memory or a thread.
+ */
+dtact_runtime_t *dtact_init(const dtact_config_t *config);
+
+/**
+ * Waits until the runtime of the process has ended, which dtact_shutdown() begins.
+ *
+ * It blocks the calling thread and never suspends. DTACT_INVALID_ARGUMENT: `runtime` is null.
+ * DTACT_NOT_STARTED: it is not what dtact_init() returned, or has ended. DTACT_NOT_ALLOWED: in a
+ * fiber or a finalizer.
+ */
+dtact_status_t dtact_run(void *runtime);
+
+/**
+ * Ends the runtime of the process: no fiber can be launched any more, and those there are get
+ * cancelled. On a thread it waits until they have ended, however long that takes. In a fiber or a
+ * finalizer it returns at once; whoever is in dtact_run(), or calls this on a thread, does the rest.
+ *
+ * DTACT_NOT_STARTED: there is none, or it has ended.
+ */
+dtact_status_t dtact_shutdown(void);
+
+/**
+ * Launches a fiber that calls `function(arg)`, in the runtime of the process. Its handle can be
+ * awaited and cancelled, by any number of callers; it need not be, and cannot be joined or
+ * detached.
+ *
+ * Never suspends. 0, with a message from dtact_last_error_message(), if `function` is null, if
+ * there is no runtime of the process or it is ending, or if it has as many fibers as it may have.
+ */
+dtact_handle_t dtact_fiber_launch(void (*function)(void *), void *arg);
+
+/** The same with options; null means the defaults. 0 also for options that cannot be. */
+dtact_handle_t dtact_fiber_launch_ext(void (*function)(void *), void *arg,
+                                      const dtact_spawn_options_t *options);
+
+/**
+ * As dtact_fiber_launch(). `cleanup(arg)`, unless it is null, is called exactly once, as a
+ * dtact_finalizer_t: when the function has returned, or instead of it if the fiber is cancelled
+ * before it began or cannot be launched.
+ */
+dtact_handle_t dtact_fiber_launch_with_cleanup(void (*function)(void *), void *arg,
+                                               void (*cleanup)(void *));
+
+/** The same with options; null means the defaults. 0 also for options that cannot be. */
+dtact_handle_t dtact_fiber_launch_with_cleanup_ext(void (*function)(void *), void *arg,
+                                                   void (*cleanup)(void *),
+                                                   const dtact_spawn_options_t *options);
+
+/**
+ * Waits until a fiber has ended, in whichever way. The handle stays as it is: that of a launched
+ * fiber can be awaited again, that of a spawned one has to be joined or detached all the same.
+ *
+ * In a fiber it suspends the fiber; elsewhere it blocks the thread. No cancellation cuts it short,
+ * so that `arg` of the other fiber may lie on the stack of the calling one.
+ *
+ * DTACT_STALE_HANDLE: it is 0 or was never given out; or a spawned fiber's that was joined or
+ * detached. DTACT_NOT_ALLOWED: in a finalizer, or by the fiber itself.
+ */
+dtact_status_t dtact_await(dtact_handle_t handle);
+
+/**
+ * Asks a fiber to end, a launched one or a spawned one: see dtact_fiber_cancel().
+ *
+ * Never suspends. DTACT_STALE_HANDLE: as of dtact_await().
+ */
+dtact_status_t dtact_cancel(dtact_handle_t handle);
+
+/** Calls free(). For an argument from malloc(). Never suspends. */
+void dtact_free_arg(void *arg);
+
+/** Says so on the standard error output, and ends the process by abort(). */
+void dtact_abort(void);
 
 /**@}*/
 

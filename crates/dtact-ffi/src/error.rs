@@ -48,6 +48,18 @@ pub(crate) enum Error {
         number: i32,
         max: usize,
     },
+    /// A value of a field that nothing here can do; the one that it can have.
+    Unsupported {
+        field: &'static str,
+        value: u8,
+        only: u8,
+    },
+    /// The runtime of the process is there already.
+    AlreadyStarted,
+    /// There is no runtime of the process.
+    NotStarted,
+    /// What only a thread can do.
+    InFiber,
     /// A panic that was caught at the boundary; its message.
     Panicked(String),
 }
@@ -58,7 +70,10 @@ impl Error {
             Self::Null(_)
             | Self::NameNotUtf8
             | Self::NameTooLong(_)
-            | Self::NoSuchNumber { .. } => DtactStatus::InvalidArgument,
+            | Self::NoSuchNumber { .. }
+            | Self::Unsupported { .. } => DtactStatus::InvalidArgument,
+            Self::AlreadyStarted => DtactStatus::AlreadyStarted,
+            Self::NotStarted => DtactStatus::NotStarted,
             Self::Build(error) => of_build(error),
             Self::Spawn(error) | Self::Join(JoinError::NotSpawned(error)) => of_spawn(*error),
             Self::Shutdown(_) | Self::TimedOut(_) => DtactStatus::TimedOut,
@@ -68,7 +83,7 @@ impl Error {
             Self::StaleHandle(_) => DtactStatus::StaleHandle,
             Self::Busy(_) => DtactStatus::Busy,
             Self::Cancelled => DtactStatus::Cancelled,
-            Self::InFinalizer | Self::OtherCxxRuntime => DtactStatus::NotAllowed,
+            Self::InFinalizer | Self::InFiber | Self::OtherCxxRuntime => DtactStatus::NotAllowed,
             Self::IncompatibleVersion(_) => DtactStatus::IncompatibleVersion,
         }
     }
@@ -134,6 +149,21 @@ impl fmt::Display for Error {
             ),
             Self::NoSuchNumber { what, number, max } => {
                 write!(f, "{number} is no {what}: there are 0 to {max}")
+            }
+            Self::Unsupported { field, value, only } => write!(
+                f,
+                "`{field}` is {value}, which this version cannot do: set it to {only}"
+            ),
+            Self::AlreadyStarted => f.write_str(
+                "the runtime of the process is there already: call dtact_init once, or \
+                 dtact_shutdown before it",
+            ),
+            Self::NotStarted => f.write_str(
+                "there is no such runtime of the process: call dtact_init first, and use what it \
+                 returned until dtact_shutdown",
+            ),
+            Self::InFiber => {
+                f.write_str("a fiber must not wait for its runtime's end: call this on a thread")
             }
             Self::Panicked(message) => write!(f, "Rust code panicked: {message}"),
         }

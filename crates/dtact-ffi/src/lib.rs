@@ -24,6 +24,7 @@
 //! | `boundary` | the line that no panic crosses, and the last message of each thread |
 //! | `table` | what a `dtact_handle_t` names |
 //! | `knobs` | the numbers by which C says one of several |
+//! | `process_runtime`, `launched` | the C API of 0.2: one runtime for the process, and its fibers |
 //! | `task` | a callback on its way to a fiber, and its finalizer |
 //! | `thread_state` | `errno` and C++ exceptions, which a fiber takes along over a wait |
 //! | `builder`, `runtime`, `options`, `fiber`, `join`, `pause`, `version` | the exported functions |
@@ -47,8 +48,10 @@ mod error;
 mod fiber;
 mod join;
 mod knobs;
+mod launched;
 mod options;
 mod pause;
+mod process_runtime;
 mod runtime;
 mod status;
 mod table;
@@ -75,6 +78,12 @@ pub use crate::{
         dtact_fiber_options_set_stack_bytes, dtact_fiber_options_set_switcher,
     },
     pause::{dtact_fiber_yield, dtact_sleep, dtact_yield},
+    process_runtime::{
+        DtactConfig, DtactFunction, DtactSpawnOptions, dtact_abort, dtact_await, dtact_cancel,
+        dtact_default_config, dtact_default_spawn_options, dtact_fiber_launch,
+        dtact_fiber_launch_ext, dtact_fiber_launch_with_cleanup,
+        dtact_fiber_launch_with_cleanup_ext, dtact_free_arg, dtact_init, dtact_run, dtact_shutdown,
+    },
     runtime::{DtactRuntime, dtact_runtime_free, dtact_runtime_shutdown, dtact_runtime_start},
     status::{DtactStatus, dtact_status_message},
     table::DtactHandle,

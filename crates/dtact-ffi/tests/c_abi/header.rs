@@ -105,26 +105,6 @@ fn the_header_defines_nothing_but_names_of_its_own() {
 }
 
 #[test]
-fn no_name_of_the_older_api_means_something_else() {
-    let reserved = [
-        "dtact_config_t",
-        "dtact_spawn_options_t",
-        "dtact_init",
-        "dtact_run",
-        "dtact_shutdown",
-        "dtact_cancel",
-        "dtact_fiber_launch",
-        "dtact_await",
-        "dtact_free_arg",
-        "dtact_abort",
-    ];
-    let header = header();
-    for word in words(&header) {
-        assert!(!reserved.contains(&word), "{word}");
-    }
-}
-
-#[test]
 fn the_example_of_the_readme_is_the_tested_program() {
     let readme = text_of("README.md");
     let (_, example) = readme.split_once("```c\n").expect("the example");

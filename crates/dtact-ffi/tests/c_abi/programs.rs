@@ -151,3 +151,25 @@ fn the_examples_of_the_manual_run() {
     writes("c/manual.c", Statically, "hello, fiber\n");
     writes_everywhere("cpp/manual.cpp", ["42\n"; 2]);
 }
+
+#[test]
+fn a_program_of_the_older_api_runs() {
+    let numbers: String = (0..8).map(|n| format!("{}\n", 2 * n)).collect();
+    let output = format!("{numbers}over\n");
+    writes("c/process.c", Statically, &output);
+    writes("c/process.c", Dynamically, &output);
+    writes("cpp/process.cpp", Dynamically, &output);
+}
+
+#[test]
+fn misuse_of_the_older_api_gets_an_error() {
+    writes("c/process_misuse.c", Statically, "all refused\n");
+}
+
+#[test]
+fn dtact_abort_ends_the_process() {
+    let program = compile("c/abort.c", Statically);
+    let ended = run(&mut Command::new(&program));
+    assert_eq!(ended.code, None, "{ended:?}");
+    assert!(ended.stderr.contains("dtact_abort"), "{ended:?}");
+}
