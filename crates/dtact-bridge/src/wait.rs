@@ -160,7 +160,10 @@ pub fn wait_shielded<F: IntoFuture>(future: F) -> F::Output {
     let mut output = None;
     let until_ready = poll_fn(|cx| future.as_mut().poll(cx).map(|ready| output = Some(ready)));
     wait_regardless(until_ready, || {});
-    output.expect("the wait is over when the future is ready")
+    let Some(output) = output else {
+        unreachable!("the wait is over when the future is ready")
+    };
+    output
 }
 
 /// As [`wait`], where the caller may not be unwound: a cancellation is told by one call of

@@ -8,6 +8,7 @@ use crate::error::Error;
 
 /// How a fiber is suspended, and where it goes on: the switchers of Rust as values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::enum_variant_names, reason = "the names of the types in Rust")]
 pub(crate) enum Switcher {
     #[default]
     CrossThreadFloat,

@@ -95,13 +95,17 @@ pub(crate) const fn is_one(handle: DtactHandle) -> bool {
 
 /// The fiber of this handle; `None` where it has ended.
 pub(crate) fn find(handle: DtactHandle) -> Result<Option<FiberId>, Error> {
-    let mut launched = launched();
     let index = handle & !TAG;
-    if let Ok(id) = launched.table.get(index) {
-        return Ok(*id);
+    let mut launched = launched();
+    let found = match launched.table.get(index) {
+        Ok(id) => Some(*id),
+        Err(_) => None,
+    };
+    let was_given_out = launched.table.was_given_out(index);
+    drop(launched);
+    match found {
+        Some(id) => Ok(id),
+        None if was_given_out => Ok(None),
+        None => Err(Error::StaleHandle(handle)),
     }
-    if launched.table.was_given_out(index) {
-        return Ok(None);
-    }
-    Err(Error::StaleHandle(handle))
 }

@@ -165,7 +165,7 @@ pub unsafe extern "C" fn dtact_fiber_options_set_priority(
     // SAFETY: as the caller promises.
     unsafe {
         set(options, priority, |this, priority: Priority| {
-            this.builder = this.builder.priority(priority)
+            this.builder = this.builder.priority(priority);
         })
     }
 }
@@ -185,7 +185,7 @@ pub unsafe extern "C" fn dtact_fiber_options_set_affinity(
     // SAFETY: as the caller promises.
     unsafe {
         set(options, affinity, |this, affinity: Affinity| {
-            this.builder = this.builder.affinity(affinity)
+            this.builder = this.builder.affinity(affinity);
         })
     }
 }
@@ -205,7 +205,7 @@ pub unsafe extern "C" fn dtact_fiber_options_set_kind(
     // SAFETY: as the caller promises.
     unsafe {
         set(options, kind, |this, kind: WorkloadKind| {
-            this.builder = this.builder.kind(kind)
+            this.builder = this.builder.kind(kind);
         })
     }
 }
@@ -225,7 +225,7 @@ pub unsafe extern "C" fn dtact_fiber_options_set_switcher(
     // SAFETY: as the caller promises.
     unsafe {
         set(options, switcher, |this, switcher: Switcher| {
-            this.switcher = switcher
+            this.switcher = switcher;
         })
     }
 }
@@ -253,19 +253,22 @@ unsafe fn set<V: Numbered>(
 /// also after the fiber and its options are gone.
 fn kept(name: &str) -> &'static str {
     static NAMES: Mutex<Option<HashSet<&'static str>>> = Mutex::new(None);
-    let mut names = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
-    let names = names.get_or_insert_default();
-    if let Some(kept) = names.get(name) {
-        return kept;
-    }
-    let kept: &'static str = Box::leak(name.into());
-    names.insert(kept);
+    let mut guard = NAMES.lock().unwrap_or_else(PoisonError::into_inner);
+    let names = guard.get_or_insert_default();
+    let kept = names.get(name).copied().unwrap_or_else(|| {
+        let new: &'static str = Box::leak(name.into());
+        names.insert(new);
+        new
+    });
+    drop(guard);
     kept
 }
 
 #[cfg(test)]
 mod tests {
     use core::ptr;
+
+    use dtact::FiberDump;
 
     use super::{
         dtact_fiber_options_free, dtact_fiber_options_new, dtact_fiber_options_set_name, kept,
@@ -309,7 +312,7 @@ mod tests {
         unsafe { dtact_fiber_options_free(options) };
         // SAFETY: started above.
         let dump = unsafe { &*runtime }.runtime.dump();
-        let names: Vec<_> = dump.fibers().iter().map(|fiber| fiber.name()).collect();
+        let names: Vec<_> = dump.fibers().iter().map(FiberDump::name).collect();
         assert_eq!(names, [Some("the sleeper")]);
         assert_eq!(dtact_fiber_cancel(handle), DtactStatus::Ok);
         // SAFETY: the result is not asked for.

@@ -156,6 +156,7 @@ pub unsafe extern "C" fn dtact_init(config: *const DtactConfig) -> *mut DtactRun
             runtime: Some(runtime),
             phase: Phase::Running,
         };
+        drop(process);
         Ok(raw)
     })
 }
@@ -206,7 +207,8 @@ pub extern "C" fn dtact_run(runtime: *mut c_void) -> DtactStatus {
             Some(own) if ptr::eq(Arc::as_ptr(own), runtime.cast()) => Arc::clone(own),
             _ => return Err(Error::NotStarted),
         };
-        until_ended(process, &own);
+        drop(process);
+        until_ended(&own);
         Ok(())
     })
 }
@@ -222,16 +224,18 @@ pub extern "C" fn dtact_shutdown() -> DtactStatus {
             process.phase = Phase::Closing;
             CHANGED.notify_all();
         }
+        drop(process);
         // A fiber, or a finalizer, which runs on a worker, would wait for itself.
         if FiberId::current().is_none() && boundary::may_wait().is_ok() {
-            until_ended(process, &own);
+            until_ended(&own);
         }
         Ok(())
     })
 }
 
 /// Waits until the runtime has ended; where a shutdown was asked for and nobody does it, does it.
-fn until_ended(mut process: MutexGuard<'static, Process>, own: &Arc<DtactRuntime>) {
+fn until_ended(own: &Arc<DtactRuntime>) {
+    let mut process = process();
     while process.is(own) {
         if process.phase != Phase::Closing {
             process = changed(process);
@@ -246,6 +250,7 @@ fn until_ended(mut process: MutexGuard<'static, Process>, own: &Arc<DtactRuntime
         process.phase = Phase::Running;
         CHANGED.notify_all();
     }
+    drop(process);
 }
 
 impl Process {
@@ -349,18 +354,38 @@ unsafe fn launch(
         // SAFETY: as the caller promises.
         let options = options_of(unsafe { options.as_ref() })?;
         let own = process().open()?;
-        let place = Place::new();
-        let handle = place.handle();
-        let run = move || {
-            // Last of all: from then on the handle may be forgotten.
-            let _place = place;
-            // SAFETY: as the caller promises; the closure is called once.
-            unsafe { environment.call(function) };
+        let launch = Launch {
+            function,
+            environment,
+            place: Place::new(),
         };
-        let spawned = options.spawn_on(&own.runtime, run)?;
+        let handle = launch.place.handle();
+        let spawned = options.spawn_on(&own.runtime, move || launch.run())?;
         launched::note(handle, spawned.id());
         Ok(handle)
     })
+}
+
+/// What a launched fiber runs. Its place goes last, also where it never begins: from then on its
+/// handle may be forgotten.
+#[derive(Debug)]
+struct Launch {
+    function: DtactFunction,
+    environment: Environment,
+    place: Place,
+}
+
+impl Launch {
+    fn run(self) {
+        let Self {
+            function,
+            environment,
+            place,
+        } = self;
+        // SAFETY: as `launch`'s caller promised; `self` is consumed, so that this is the only call.
+        unsafe { environment.call(function) };
+        drop(place);
+    }
 }
 
 fn options_of(options: Option<&DtactSpawnOptions>) -> Result<DtactFiberOptions, Error> {
@@ -410,7 +435,9 @@ fn id_of(handle: DtactHandle) -> Result<Option<FiberId>, Error> {
     }
     let mut fibers = lock(&FIBERS);
     let fiber = fibers.get(handle).map_err(refused(handle))?;
-    Ok(fiber.id())
+    let id = fiber.id();
+    drop(fibers);
+    Ok(id)
 }
 
 /// `free`, for an argument that came from `malloc`.

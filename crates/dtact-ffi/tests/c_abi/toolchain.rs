@@ -82,15 +82,31 @@ pub(crate) fn compile_by(
     source: &str,
     linked: Linked,
 ) -> PathBuf {
+    compile_with(compiler, standard, &[], source, linked)
+}
+
+/// The same with more flags.
+pub(crate) fn compile_with(
+    compiler: impl AsRef<OsStr>,
+    standard: &str,
+    flags: &[&str],
+    source: &str,
+    linked: Linked,
+) -> PathBuf {
     let compiler = compiler.as_ref();
     let out_dir = Path::new(env!("CARGO_TARGET_TMPDIR"));
     fs::create_dir_all(out_dir).expect("the folder for the programs");
-    let name = format!("{source}-{}-{standard}", compiler.to_string_lossy());
-    let program = out_dir.join(format!("{}-{linked:?}", name.replace(['/', '.'], "-")));
+    let name = format!(
+        "{source}-{}-{standard}{}",
+        compiler.to_string_lossy(),
+        flags.concat()
+    );
+    let program = out_dir.join(format!("{}-{linked:?}", name.replace(['/', '.', '='], "-")));
     let mut command = Command::new(compiler);
     command
         .arg(format!("-std={standard}"))
         .args(["-O1", "-g", "-pthread"])
+        .args(flags)
         .args([
             "-Wall",
             "-Wextra",
