@@ -7,7 +7,7 @@ use crate::install_ffi;
 use crate::outcome::Halt;
 use crate::shell::{Shell, Tool};
 
-const COMPILERS: [Tool; 2] = [
+const COMPILERS: [Tool; 3] = [
     Tool {
         name: "a C compiler",
         probe: &["cc", "--version"],
@@ -18,6 +18,13 @@ const COMPILERS: [Tool; 2] = [
         name: "a C++ compiler",
         probe: &["c++", "--version"],
         get: "apt-get update && apt-get install -y g++",
+        may_lack: false,
+    },
+    // The header for C++ has to please both.
+    Tool {
+        name: "Clang",
+        probe: &["clang++", "--version"],
+        get: "apt-get update && apt-get install -y clang",
         may_lack: false,
     },
 ];
@@ -38,14 +45,15 @@ const FINDERS: [Tool; 2] = [
 ];
 
 /// A compiler, its standard, a program, and which form of the library pkg-config is asked for.
-const BY_PKG_CONFIG: [(&str, &str, &str, &str); 4] = [
+const BY_PKG_CONFIG: [(&str, &str, &str, &str); 5] = [
     ("cc", "c11", "c/hello.c", "--libs"),
     ("cc", "c11", "c/hello.c", "--variable=archive"),
     ("c++", "c++17", "cpp/lambda.cpp", "--libs"),
     ("c++", "c++17", "cpp/lambda.cpp", "--variable=archive"),
+    ("c++", "c++20", "cpp/scope.cpp", "--libs"),
 ];
 
-/// Makes sure of both compilers, then builds and runs the programs: against what Cargo built, and
+/// Makes sure of the compilers, then builds and runs the programs: against what Cargo built, and
 /// against an installation that is found by pkg-config and by CMake.
 pub(crate) fn run(shell: &Shell) -> Result<(), Halt> {
     for compiler in &COMPILERS {

@@ -1,7 +1,7 @@
 //! Installs the C library: header, both forms of the library, and what pkg-config and CMake read.
 //!
 //! ```text
-//!   PREFIX/include/dtact.h
+//!   PREFIX/include/dtact.h, dtact.hpp
 //!   PREFIX/lib/libdtact_ffi.a
 //!   PREFIX/lib/libdtact_ffi.so ──► libdtact_ffi.so.0.1 ──► libdtact_ffi.so.0.1.0
 //!   PREFIX/lib/pkgconfig/dtact.pc
@@ -67,7 +67,9 @@ pub(crate) fn run(shell: &Shell, args: &[&str]) -> Result<(), Halt> {
     let root = format!("{destdir}{prefix}");
     let (include, lib) = (format!("{root}/include"), format!("{root}/lib"));
     let real = format!("libdtact_ffi.so.{}", version.text);
-    install(&package.join("include/dtact.h"), &include, "dtact.h")?;
+    for header in ["dtact.h", "dtact.hpp"] {
+        install(&package.join("include").join(header), &include, header)?;
+    }
     install(&built.join("libdtact_ffi.a"), &lib, "libdtact_ffi.a")?;
     install(&built.join("libdtact_ffi.so"), &lib, &real)?;
     link(&real, &lib, &soname)?;

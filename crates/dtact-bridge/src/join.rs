@@ -102,12 +102,16 @@ impl<T> JoinHandle<T> {
     /// is then detached.
     #[cfg_attr(debug_assertions, track_caller)]
     pub fn wait(self) -> Result<T, JoinError> {
-        if let Target::Fiber(fiber) = self.target
-            && is_deadlock(fiber)
-        {
+        if self.would_deadlock() {
             return Err(JoinError::Deadlock);
         }
         wait(self)
+    }
+
+    /// Whether a [`wait`](Self::wait) from here would be refused, as it could never end.
+    #[must_use]
+    pub fn would_deadlock(&self) -> bool {
+        matches!(self.target, Target::Fiber(fiber) if is_deadlock(fiber))
     }
 
     /// Whether the fiber has ended, in whichever way.

@@ -125,6 +125,6 @@ pub use crate::{
     spawn::{spawn, spawn_local, spawn_with_stack, try_spawn, try_spawn_local},
     spawn_builder::{SpawnBuilder, spawn_with},
     task::{TaskFuture, TaskMetadata},
-    wait::{WaitExt, is_cancellation, wait},
+    wait::{WaitExt, is_cancellation, wait, wait_shielded},
     yield_now::{YieldNow, yield_now},
 };

@@ -9,7 +9,7 @@ use crate::{
     error::TrySpawnError,
     fiber::traits,
     join::JoinHandle,
-    runtime::stack_size::IntoStackSize,
+    runtime::{Runtime, stack_size::IntoStackSize},
     spawn::{self, Options},
 };
 
@@ -229,5 +229,22 @@ impl<S: ContextSwitcher> SpawnBuilder<S> {
         spawn::on_runtime_at_hand(closure, |shared, closure| {
             spawn::closure_on(shared, self.options(), closure)
         })
+    }
+
+    /// As [`try_spawn_fn`](Self::try_spawn_fn), on a runtime that need not be the one at hand.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be spawned, and the closure.
+    pub fn try_spawn_fn_on<F, T>(
+        self,
+        runtime: &Runtime,
+        closure: F,
+    ) -> Result<JoinHandle<T>, TrySpawnError<F>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        spawn::closure_on(runtime.shared(), self.options(), closure)
     }
 }

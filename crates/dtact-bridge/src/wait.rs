@@ -1,7 +1,7 @@
 //! Waiting for a future at any call depth.
 
 use core::{
-    future::{Future, IntoFuture},
+    future::{Future, IntoFuture, poll_fn},
     pin::{Pin, pin},
     task::{Context, Poll},
 };
@@ -138,6 +138,34 @@ fn wait_in_fiber<F: Future>(
     }
 }
 
+/// As [`wait`](crate::wait()), but goes on waiting where the fiber is cancelled, and never unwinds
+/// for that.
+///
+/// For code that must not go on before something has ended, because that borrows from it. The
+/// fiber stays cancelled, and its next [`wait`](crate::wait()) says so.
+///
+/// # Examples
+///
+/// ```
+/// use dtact_bridge::{Runtime, wait_shielded};
+///
+/// let runtime = Runtime::new()?;
+/// let inner = runtime.spawn(async { 3 });
+/// let outer = runtime.spawn_with_stack("64K", move || wait_shielded(inner));
+/// assert_eq!(outer.wait()??, 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn wait_shielded<F: IntoFuture>(future: F) -> F::Output {
+    let mut future = pin!(future.into_future());
+    let mut output = None;
+    let until_ready = poll_fn(|cx| future.as_mut().poll(cx).map(|ready| output = Some(ready)));
+    wait_regardless(until_ready, || {});
+    let Some(output) = output else {
+        unreachable!("the wait is over when the future is ready")
+    };
+    output
+}
+
 /// As [`wait`], where the caller may not be unwound: a cancellation is told by one call of
 /// `on_cancel`, and the wait goes on. Returns whether there was one.
 pub(crate) fn wait_regardless<F: Future<Output = ()>>(
@@ -160,9 +188,18 @@ pub(crate) fn wait_regardless<F: Future<Output = ()>>(
     if context.can_suspend() {
         let waker = waker::of(fiber);
         let mut cx = Context::from_waker(&waker);
-        while future.as_mut().poll(&mut cx).is_pending() {
+        loop {
+            context.yielded.set(false);
+            if future.as_mut().poll(&mut cx).is_ready() {
+                break;
+            }
+            let reason = if context.yielded.replace(false) {
+                Reason::Yield
+            } else {
+                Reason::Regardless
+            };
             look();
-            if suspension::suspend(context, fiber, Reason::Regardless) == Resumed::NoStack {
+            if suspension::suspend(context, fiber, reason) == Resumed::NoStack {
                 block(context, fiber, future, |_| look());
                 break;
             }

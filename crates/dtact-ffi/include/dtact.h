@@ -14,8 +14,8 @@
  * Threads. Every function may be called on any thread, in a fiber or outside of one, unless its
  * own comment says otherwise. A fiber stays on the thread on which it first waited.
  *
- * Waiting. dtact_fiber_join() and dtact_fiber_yield() may suspend the calling fiber; other fibers
- * then run on the same thread, and change its thread-local variables (but not `errno`, which is
+ * Waiting. The functions that join, yield or sleep may suspend the calling fiber; other fibers then
+ * run on the same thread, and change its thread-local variables (but not `errno`, which is
  * the fiber's own). So whoever spawns fibers promises that none of them waits
  *   - while it holds a lock that another fiber of the same runtime may want;
  *   - while a thread-local variable points into its stack;
@@ -76,9 +76,9 @@ enum {
     DTACT_EXHAUSTED = 2,
     /** The runtime is shutting down, or has. */
     DTACT_SHUT_DOWN = 3,
-    /** Reserved: no function of this version returns it. */
+    /** The runtime of the process has started already. */
     DTACT_ALREADY_STARTED = 4,
-    /** Reserved: no function of this version returns it. */
+    /** The runtime of the process has not been started, or has ended. */
     DTACT_NOT_STARTED = 5,
     /** The calling fiber is cancelled: it shall clean up and return. */
     DTACT_CANCELLED = 6,
@@ -92,7 +92,10 @@ enum {
     DTACT_BUSY = 10,
     /** The joined fiber was cancelled before it began. */
     DTACT_FIBER_CANCELLED = 11,
-    /** Not from here: a finalizer must not wait, and a process has one C++ runtime. */
+    /**
+     * Not from here: a finalizer must not wait, nor anybody for what can never be, and a process
+     * has one C++ runtime.
+     */
     DTACT_NOT_ALLOWED = 12,
     /** The operating system refused a thread. */
     DTACT_SYSTEM = 13,
@@ -172,6 +175,26 @@ dtact_status_t dtact_builder_set_stack_bytes(dtact_builder_t *builder, size_t by
  */
 dtact_status_t dtact_builder_set_stacks(dtact_builder_t *builder, uint32_t count);
 
+/** How fibers get from worker to worker: one of the numbers below. */
+typedef int32_t dtact_topology_mode_t;
+
+enum {
+    /** Each worker has a queue of its own; who has too many passes some on, who has none steals. */
+    DTACT_TOPOLOGY_MODE_P2P_MESH = 0,
+    /** One queue for all workers. */
+    DTACT_TOPOLOGY_MODE_GLOBAL = 1,
+    /** A fiber stays on the worker that spawns it. */
+    DTACT_TOPOLOGY_MODE_PINNED = 2
+};
+
+/**
+ * How fibers get from worker to worker. Default: DTACT_TOPOLOGY_MODE_P2P_MESH. Never suspends.
+ *
+ * DTACT_INVALID_ARGUMENT: `builder` is null, or `mode` none of the numbers.
+ */
+dtact_status_t dtact_builder_set_topology_mode(dtact_builder_t *builder,
+                                               dtact_topology_mode_t mode);
+
 /**@}*/
 
 /** @name Runtime */
@@ -233,8 +256,8 @@ typedef uint64_t dtact_handle_t;
 typedef void *(*dtact_callback_t)(void *env);
 
 /**
- * What is called when `env` is no longer used by the library. It must not wait: dtact_fiber_join()
- * and dtact_fiber_yield() return DTACT_NOT_ALLOWED in it. No C++ exception may leave it.
+ * What is called when `env` is no longer used by the library. It must not wait: what joins, yields
+ * or sleeps returns DTACT_NOT_ALLOWED in it. No C++ exception may leave it.
  */
 typedef void (*dtact_finalizer_t)(void *env);
 
@@ -260,21 +283,174 @@ dtact_status_t dtact_fiber_spawn(const dtact_runtime_t *runtime, dtact_callback_
                                  void *env, dtact_finalizer_t finalizer, size_t stack_bytes,
                                  dtact_handle_t *out);
 
+/** How a fiber is to be spawned, beside what it runs. Used by one thread at a time. */
+typedef struct dtact_fiber_options_t dtact_fiber_options_t;
+
+/**
+ * Options with the defaults, or null if they could not be had.
+ *
+ * Never suspends. They are the caller's, who frees them with dtact_fiber_options_free().
+ */
+dtact_fiber_options_t *dtact_fiber_options_new(void);
+
+/** Frees options. Null is allowed. Never suspends. Fibers spawned by them stay as they are. */
+void dtact_fiber_options_free(dtact_fiber_options_t *options);
+
+/**
+ * The name of the fiber, in UTF-8 and of at most 255 bytes, which messages about it show. Several
+ * fibers may have the same. The text is copied; the library keeps each different one to the end of
+ * the process, so let there be few. Default: none. Never suspends.
+ *
+ * DTACT_INVALID_ARGUMENT: a pointer is null, or the name is too long or not UTF-8.
+ */
+dtact_status_t dtact_fiber_options_set_name(dtact_fiber_options_t *options, const char *name);
+
+/**
+ * The least size of the fiber's stack, in bytes: at most 8 MiB; 0, the default, for the runtime's
+ * own size. It is checked when the fiber is spawned. Never suspends.
+ */
+dtact_status_t dtact_fiber_options_set_stack_bytes(dtact_fiber_options_t *options, size_t bytes);
+
+/** How urgent a fiber is: one of the numbers below. */
+typedef int32_t dtact_priority_t;
+
+enum {
+    /** After all others. */
+    DTACT_PRIORITY_LOW = 0,
+    /** As those that ask for nothing. */
+    DTACT_PRIORITY_NORMAL = 1,
+    /** Before these. */
+    DTACT_PRIORITY_HIGH = 2,
+    /** Before everything else. */
+    DTACT_PRIORITY_CRITICAL = 3
+};
+
+/**
+ * How urgent the fiber is. A worker runs more urgent ones first; the others get their turn after a
+ * bounded number of them. Default: DTACT_PRIORITY_NORMAL. Never suspends.
+ *
+ * DTACT_INVALID_ARGUMENT: `options` is null, or `priority` none of the numbers.
+ */
+dtact_status_t dtact_fiber_options_set_priority(dtact_fiber_options_t *options,
+                                                dtact_priority_t priority);
+
+/** How far a fiber may move from the worker that spawns it: one of the numbers below. */
+typedef int32_t dtact_affinity_t;
+
+enum {
+    /** To workers on the same core. */
+    DTACT_AFFINITY_SAME_CORE = 0,
+    /** To workers that share the last level of cache. */
+    DTACT_AFFINITY_SAME_CCX = 1,
+    /** To workers of the same memory node. */
+    DTACT_AFFINITY_SAME_NUMA = 2,
+    /** Anywhere. */
+    DTACT_AFFINITY_ANY = 3
+};
+
+/**
+ * How far the fiber may move before it first waits; from then on it stays on its thread. Default:
+ * DTACT_AFFINITY_ANY. Never suspends.
+ *
+ * DTACT_INVALID_ARGUMENT: `options` is null, or `affinity` none of the numbers.
+ */
+dtact_status_t dtact_fiber_options_set_affinity(dtact_fiber_options_t *options,
+                                                dtact_affinity_t affinity);
+
+/** What a fiber mostly does: one of the numbers below. */
+typedef int32_t dtact_kind_t;
+
+enum {
+    /** It computes. */
+    DTACT_KIND_COMPUTE = 0,
+    /** It runs for a moment and waits for messages or devices again. */
+    DTACT_KIND_IO = 1,
+    /** It works on memory of its own. */
+    DTACT_KIND_MEMORY = 2,
+    /** It does a service now and then, and nobody waits for it. */
+    DTACT_KIND_SYSTEM = 3
+};
+
+/**
+ * What the fiber mostly does: it steers how long a worker looks for more of the same before it
+ * sleeps, and what it passes on when it has too many. Default: DTACT_KIND_COMPUTE. Never suspends.
+ *
+ * DTACT_INVALID_ARGUMENT: `options` is null, or `kind` none of the numbers.
+ */
+dtact_status_t dtact_fiber_options_set_kind(dtact_fiber_options_t *options, dtact_kind_t kind);
+
+/** Where a fiber may go, and what is kept for it: one of the numbers below. */
+typedef int32_t dtact_switcher_t;
+
+enum {
+    /** It may begin on any worker; its floating-point control state is its own. */
+    DTACT_SWITCHER_CROSS_THREAD_FLOAT = 0,
+    /** It may begin on any worker; it leaves the floating-point control state as it is. */
+    DTACT_SWITCHER_CROSS_THREAD_NO_FLOAT = 1,
+    /** It stays on the worker that spawns it; its floating-point control state is its own. */
+    DTACT_SWITCHER_SAME_THREAD_FLOAT = 2,
+    /** It stays on the worker that spawns it; it leaves the floating-point control state as is. */
+    DTACT_SWITCHER_SAME_THREAD_NO_FLOAT = 3
+};
+
+/**
+ * Where the fiber may go, and what is kept for it over a wait: rounding mode and exception masks
+ * of floating-point arithmetic, or not, which saves some nanoseconds. Default:
+ * DTACT_SWITCHER_CROSS_THREAD_FLOAT. Never suspends.
+ *
+ * DTACT_INVALID_ARGUMENT: `options` is null, or `switcher` none of the numbers.
+ */
+dtact_status_t dtact_fiber_options_set_switcher(dtact_fiber_options_t *options,
+                                                dtact_switcher_t switcher);
+
+/**
+ * Spawns a fiber as dtact_fiber_spawn() does, with options, which stay the caller's; null means
+ * the defaults.
+ *
+ * Never suspends. Its statuses are those of dtact_fiber_spawn().
+ */
+dtact_status_t dtact_fiber_spawn_with(const dtact_runtime_t *runtime,
+                                      const dtact_fiber_options_t *options,
+                                      dtact_callback_t callback, void *env,
+                                      dtact_finalizer_t finalizer, dtact_handle_t *out);
+
 /**
  * Waits for a fiber to end and writes what its callback returned to `*result`, unless `result` is
  * null. The handle is used up by every outcome but these: DTACT_CANCELLED, DTACT_BUSY and
  * DTACT_NOT_ALLOWED.
  *
- * In a fiber it suspends the fiber; elsewhere it blocks the thread. A fiber that joins itself
- * waits until it is cancelled.
+ * In a fiber it suspends the fiber; elsewhere it blocks the thread.
  *
  * DTACT_CANCELLED: the calling fiber was cancelled while it waited, or before; the other one goes
  * on, and its handle stays valid. DTACT_FIBER_CANCELLED: the other fiber was cancelled before it
  * began. (One that had begun returns as ever, and its result says what it makes of it.)
  * DTACT_PANICKED: its callback is in Rust and panicked. DTACT_STALE_HANDLE: it was joined or
- * detached before. DTACT_BUSY: somebody else is joining it. DTACT_NOT_ALLOWED: in a finalizer.
+ * detached before. DTACT_BUSY: somebody else is joining it. DTACT_NOT_ALLOWED: in a finalizer, or
+ * the fiber would wait for itself.
  */
 dtact_status_t dtact_fiber_join(dtact_handle_t handle, void **result);
+
+/** A timeout that is never over. */
+#define DTACT_NO_TIMEOUT UINT64_MAX
+
+/**
+ * As dtact_fiber_join(), but for at most `timeout_ms` milliseconds. With 0 it only looks; with
+ * DTACT_NO_TIMEOUT it is dtact_fiber_join().
+ *
+ * DTACT_TIMED_OUT: the fiber has not ended; it goes on, and its handle stays valid. The other
+ * statuses are those of dtact_fiber_join().
+ */
+dtact_status_t dtact_fiber_join_timeout(dtact_handle_t handle, uint64_t timeout_ms, void **result);
+
+/** dtact_fiber_join_timeout() by its short name. */
+dtact_status_t dtact_join(dtact_handle_t handle, uint64_t timeout_ms, void **result);
+
+/**
+ * As dtact_fiber_join(), but a cancellation of the calling fiber does not cut it short: it never
+ * returns DTACT_CANCELLED. For whoever must not go on before the other fiber has ended, because
+ * that uses what is the caller's; cancel the other one first if it is to end soon.
+ */
+dtact_status_t dtact_fiber_join_regardless(dtact_handle_t handle, void **result);
 
 /**
  * Gives a handle up. The fiber goes on; what its callback returns is ignored.
@@ -307,6 +483,144 @@ dtact_status_t dtact_fiber_is_finished(dtact_handle_t handle, bool *out);
  * finalizer.
  */
 dtact_status_t dtact_fiber_yield(void);
+
+/** dtact_fiber_yield() by its short name. */
+dtact_status_t dtact_yield(void);
+
+/**
+ * Waits for at least `ms` milliseconds. Any function may call it, in a fiber or not.
+ *
+ * In a fiber it suspends the fiber; elsewhere it blocks the thread. DTACT_CANCELLED: the calling
+ * fiber was cancelled meanwhile, or before. DTACT_NOT_ALLOWED: in a finalizer.
+ */
+dtact_status_t dtact_sleep(uint64_t ms);
+
+/**@}*/
+
+/** @name The runtime of the process
+ *
+ * The C API of version 0.2: one runtime for the process, fibers without results, and handles that
+ * may be awaited by any number, or by nobody. New programs take the functions above, which say more
+ * of what went wrong, and waste less.
+ *
+ *     dtact_init --> dtact_fiber_launch --> dtact_run, until some fiber calls dtact_shutdown
+ */
+/**@{*/
+
+/** How the runtime of the process is to be: see dtact_default_config(). */
+typedef struct dtact_config_t {
+    /** The number of worker threads; 0 for the CPUs that the process may use. */
+    uint32_t mWorkers;
+    /** How stacks are guarded: 1, as yet. */
+    uint8_t mSafetyLevel;
+    /** How fibers get from worker to worker: a dtact_topology_mode_t. */
+    uint8_t mTopologyMode;
+    /** The memory node: 0 for whichever, as yet. */
+    uint8_t mNuma;
+    /** How many fibers there may be at a time; 0 for 4096. */
+    uint32_t mFiberCapacity;
+    /** How large their stacks are, in bytes; 0 for 512 KiB. */
+    uint32_t mStackSize;
+} dtact_config_t;
+
+/** How a fiber is to be launched: see dtact_default_spawn_options(). */
+typedef struct dtact_spawn_options_t {
+    /** How urgent it is: a dtact_priority_t. */
+    uint8_t mPriority;
+    /** How far it may move: a dtact_affinity_t. */
+    uint8_t mAffinity;
+    /** What it mostly does: a dtact_kind_t. */
+    uint8_t mKind;
+    /** Where it goes on, and what is kept for it: a dtact_switcher_t. */
+    uint8_t mSwitcher;
+} dtact_spawn_options_t;
+
+/** The default: all CPUs, guarded stacks of 512 KiB, 4096 fibers. Never suspends. */
+dtact_config_t dtact_default_config(void);
+
+/** The default: normal priority, anywhere, computing, on any thread. Never suspends. */
+dtact_spawn_options_t dtact_default_spawn_options(void);
+
+/**
+ * Starts the runtime of the process. It may be passed on as a `void *`, and where a runtime is
+ * asked for above, until it ends by dtact_shutdown(); it must not be freed. After its end there can
+ * be another one. By this call the caller promises what is said under "Waiting" above.
+ *
+ * Never suspends. Null, with a message from dtact_last_error_message(), if `config` is null or asks
+ * for what cannot be, if there is a runtime of the process already, or if the operating system
+ * refused memory or a thread.
+ */
+dtact_runtime_t *dtact_init(const dtact_config_t *config);
+
+/**
+ * Waits until the runtime of the process has ended, which dtact_shutdown() begins.
+ *
+ * It blocks the calling thread and never suspends. DTACT_INVALID_ARGUMENT: `runtime` is null.
+ * DTACT_NOT_STARTED: it is not what dtact_init() returned, or has ended. DTACT_NOT_ALLOWED: in a
+ * fiber or a finalizer.
+ */
+dtact_status_t dtact_run(void *runtime);
+
+/**
+ * Ends the runtime of the process: no fiber can be launched any more, and those there are get
+ * cancelled. On a thread it waits until they have ended, however long that takes. In a fiber or a
+ * finalizer it returns at once; whoever is in dtact_run(), or calls this on a thread, does the rest.
+ *
+ * DTACT_NOT_STARTED: there is none, or it has ended.
+ */
+dtact_status_t dtact_shutdown(void);
+
+/**
+ * Launches a fiber that calls `function(arg)`, in the runtime of the process. Its handle can be
+ * awaited and cancelled, by any number of callers; it need not be, and cannot be joined or
+ * detached.
+ *
+ * Never suspends. 0, with a message from dtact_last_error_message(), if `function` is null, if
+ * there is no runtime of the process or it is ending, or if it has as many fibers as it may have.
+ */
+dtact_handle_t dtact_fiber_launch(void (*function)(void *), void *arg);
+
+/** The same with options; null means the defaults. 0 also for options that cannot be. */
+dtact_handle_t dtact_fiber_launch_ext(void (*function)(void *), void *arg,
+                                      const dtact_spawn_options_t *options);
+
+/**
+ * As dtact_fiber_launch(). `cleanup(arg)`, unless it is null, is called exactly once, as a
+ * dtact_finalizer_t: when the function has returned, or instead of it if the fiber is cancelled
+ * before it began or cannot be launched.
+ */
+dtact_handle_t dtact_fiber_launch_with_cleanup(void (*function)(void *), void *arg,
+                                               void (*cleanup)(void *));
+
+/** The same with options; null means the defaults. 0 also for options that cannot be. */
+dtact_handle_t dtact_fiber_launch_with_cleanup_ext(void (*function)(void *), void *arg,
+                                                   void (*cleanup)(void *),
+                                                   const dtact_spawn_options_t *options);
+
+/**
+ * Waits until a fiber has ended, in whichever way. The handle stays as it is: that of a launched
+ * fiber can be awaited again, that of a spawned one has to be joined or detached all the same.
+ *
+ * In a fiber it suspends the fiber; elsewhere it blocks the thread. No cancellation cuts it short,
+ * so that `arg` of the other fiber may lie on the stack of the calling one.
+ *
+ * DTACT_STALE_HANDLE: it is 0 or was never given out; or a spawned fiber's that was joined or
+ * detached. DTACT_NOT_ALLOWED: in a finalizer, or by the fiber itself.
+ */
+dtact_status_t dtact_await(dtact_handle_t handle);
+
+/**
+ * Asks a fiber to end, a launched one or a spawned one: see dtact_fiber_cancel().
+ *
+ * Never suspends. DTACT_STALE_HANDLE: as of dtact_await().
+ */
+dtact_status_t dtact_cancel(dtact_handle_t handle);
+
+/** Calls free(). For an argument from malloc(). Never suspends. */
+void dtact_free_arg(void *arg);
+
+/** Says so on the standard error output, and ends the process by abort(). */
+void dtact_abort(void);
 
 /**@}*/
 

@@ -68,9 +68,23 @@ fn caught<T>(body: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
 /// [`Error::Cancelled`] if the calling fiber is cancelled and the future not ready, and
 /// [`Error::InFinalizer`].
 pub(crate) fn interruptible<F: Future>(future: F) -> Result<F::Output, Error> {
+    waiting(|| dtact::wait(future))
+}
+
+/// As [`interruptible`], but a cancellation of the fiber does not cut it short.
+///
+/// # Errors
+///
+/// [`Error::InFinalizer`].
+pub(crate) fn shielded<F: Future>(future: F) -> Result<F::Output, Error> {
+    waiting(|| dtact::wait_shielded(future))
+}
+
+/// Runs what waits, with nothing of the fiber's left on the thread, and catches what unwinds.
+fn waiting<T>(wait: impl FnOnce() -> T) -> Result<T, Error> {
     may_wait()?;
     let taken = Taken::from_thread();
-    let waited = catch_unwind(AssertUnwindSafe(|| dtact::wait(future)));
+    let waited = catch_unwind(AssertUnwindSafe(wait));
     drop(taken);
     waited.map_err(|payload| {
         let error = if dtact::is_cancellation(&*payload) {

@@ -4,9 +4,9 @@
 
 use core::{mem, ptr};
 
-use dtact::Builder;
+use dtact::{Builder, TopologyMode};
 
-use crate::{boundary, error::Error, status::DtactStatus};
+use crate::{boundary, error::Error, knobs::Numbered as _, status::DtactStatus};
 
 /// A configuration: `dtact_builder_t`.
 #[derive(Debug)]
@@ -100,6 +100,26 @@ pub unsafe extern "C" fn dtact_builder_set_stacks(
 ) -> DtactStatus {
     // SAFETY: as the caller promises.
     unsafe { set(builder, |builder| builder.stacks(count)) }
+}
+
+/// How fibers get from worker to worker.
+///
+/// # Safety
+///
+/// - As of [`dtact_builder_set_workers`].
+// The name is this library's alone [ffi.N1].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dtact_builder_set_topology_mode(
+    builder: *mut DtactBuilder,
+    mode: i32,
+) -> DtactStatus {
+    boundary::enter(|| {
+        // SAFETY: as the caller promises.
+        let this = unsafe { builder.as_mut() }.ok_or(Error::Null("builder"))?;
+        let mode = TopologyMode::from_number(mode)?;
+        this.builder = mem::take(&mut this.builder).topology_mode(mode);
+        Ok(())
+    })
 }
 
 /// # Safety

@@ -5,6 +5,7 @@ use core::fmt;
 use dtact::{ArenaError, BuildError, JoinError, ShutdownError, SpawnError};
 
 use crate::{
+    options::NAME_BYTES_MAX,
     status::DtactStatus,
     version::{self, Shown},
 };
@@ -35,6 +36,30 @@ pub(crate) enum Error {
     OtherCxxRuntime,
     /// The version of a header that this library cannot serve.
     IncompatibleVersion(u32),
+    /// So many milliseconds were over first.
+    TimedOut(u64),
+    /// The name of a fiber that is no text.
+    NameNotUtf8,
+    /// The name of a fiber of so many bytes.
+    NameTooLong(usize),
+    /// A number that stands for none of the choices there are.
+    NoSuchNumber {
+        what: &'static str,
+        number: i32,
+        max: usize,
+    },
+    /// A value of a field that nothing here can do; the one that it can have.
+    Unsupported {
+        field: &'static str,
+        value: u8,
+        only: u8,
+    },
+    /// The runtime of the process is there already.
+    AlreadyStarted,
+    /// There is no runtime of the process.
+    NotStarted,
+    /// What only a thread can do.
+    InFiber,
     /// A panic that was caught at the boundary; its message.
     Panicked(String),
 }
@@ -42,17 +67,25 @@ pub(crate) enum Error {
 impl Error {
     pub(crate) fn status(&self) -> DtactStatus {
         match self {
-            Self::Null(_) => DtactStatus::InvalidArgument,
+            Self::Null(_)
+            | Self::NameNotUtf8
+            | Self::NameTooLong(_)
+            | Self::NoSuchNumber { .. }
+            | Self::Unsupported { .. } => DtactStatus::InvalidArgument,
+            Self::AlreadyStarted => DtactStatus::AlreadyStarted,
+            Self::NotStarted => DtactStatus::NotStarted,
             Self::Build(error) => of_build(error),
             Self::Spawn(error) | Self::Join(JoinError::NotSpawned(error)) => of_spawn(*error),
-            Self::Shutdown(_) => DtactStatus::TimedOut,
+            Self::Shutdown(_) | Self::TimedOut(_) => DtactStatus::TimedOut,
             Self::Join(JoinError::Cancelled) => DtactStatus::FiberCancelled,
-            Self::Join(JoinError::Deadlock) => DtactStatus::NotAllowed,
+            Self::Join(JoinError::Deadlock)
+            | Self::InFinalizer
+            | Self::InFiber
+            | Self::OtherCxxRuntime => DtactStatus::NotAllowed,
             Self::Join(_) | Self::Panicked(_) => DtactStatus::Panicked,
             Self::StaleHandle(_) => DtactStatus::StaleHandle,
             Self::Busy(_) => DtactStatus::Busy,
             Self::Cancelled => DtactStatus::Cancelled,
-            Self::InFinalizer | Self::OtherCxxRuntime => DtactStatus::NotAllowed,
             Self::IncompatibleVersion(_) => DtactStatus::IncompatibleVersion,
         }
     }
@@ -107,6 +140,33 @@ impl fmt::Display for Error {
                 Shown(*header),
                 Shown(version::VERSION)
             ),
+            Self::TimedOut(ms) => write!(
+                f,
+                "the fiber has not ended within {ms} ms: its handle stays valid"
+            ),
+            Self::NameNotUtf8 => f.write_str("`name` is not UTF-8: pass a text that is"),
+            Self::NameTooLong(bytes) => write!(
+                f,
+                "`name` has {bytes} bytes, and may have {NAME_BYTES_MAX}: pass a shorter one"
+            ),
+            Self::NoSuchNumber { what, number, max } => {
+                write!(f, "{number} is no {what}: there are 0 to {max}")
+            }
+            Self::Unsupported { field, value, only } => write!(
+                f,
+                "`{field}` is {value}, which this version cannot do: set it to {only}"
+            ),
+            Self::AlreadyStarted => f.write_str(
+                "the runtime of the process is there already: call dtact_init once, or \
+                 dtact_shutdown before it",
+            ),
+            Self::NotStarted => f.write_str(
+                "there is no such runtime of the process: call dtact_init first, and use what it \
+                 returned until dtact_shutdown",
+            ),
+            Self::InFiber => {
+                f.write_str("a fiber must not wait for its runtime's end: call this on a thread")
+            }
             Self::Panicked(message) => write!(f, "Rust code panicked: {message}"),
         }
     }

@@ -2,19 +2,15 @@
 
 #![allow(unsafe_code, reason = "takes pointers from C")]
 
-use core::{
-    ffi::c_void,
-    future::{Future as _, poll_fn},
-    pin::Pin,
-    task::{Context, Poll},
-};
+use core::ffi::c_void;
 use std::sync::Mutex;
 
-use dtact::{JoinHandle, yield_now};
+use dtact::JoinHandle;
 
 use crate::{
     boundary,
     error::Error,
+    options::DtactFiberOptions,
     runtime::DtactRuntime,
     status::DtactStatus,
     table::{DtactHandle, Refused, Table, lock},
@@ -22,7 +18,7 @@ use crate::{
 };
 
 /// The fibers that have a handle on the side of C.
-static FIBERS: Mutex<Table<JoinHandle<Returned>>> = Mutex::new(Table::new());
+pub(crate) static FIBERS: Mutex<Table<JoinHandle<Returned>>> = Mutex::new(Table::new());
 
 /// Spawns a fiber that calls `callback(env)`, and writes its handle to `out`; where that is null,
 /// the fiber is detached. Whatever comes of it, `finalizer(env)` is called once [ffi.K1].
@@ -46,6 +42,58 @@ pub unsafe extern "C" fn dtact_fiber_spawn(
     stack_bytes: usize,
     out: *mut DtactHandle,
 ) -> DtactStatus {
+    let spawn = |runtime: &DtactRuntime, task: Task| {
+        // A floor of one byte leaves the size to the runtime.
+        let floor = stack_bytes.max(1);
+        let spawned = runtime
+            .runtime
+            .try_spawn_with_stack(floor, move || task.run());
+        // What is refused is dropped here, and its finalizer called.
+        spawned.map_err(|refused| Error::Spawn(refused.error))
+    };
+    // SAFETY: as the caller promises.
+    unsafe { spawn_by(spawn, runtime, callback, env, finalizer, out) }
+}
+
+/// As [`dtact_fiber_spawn`], with options instead of the size of a stack. Null means the defaults.
+///
+/// # Safety
+///
+/// - As of [`dtact_fiber_spawn`].
+/// - `options` is null, or came from [`dtact_fiber_options_new`](crate::dtact_fiber_options_new)
+///   and is not changed meanwhile.
+// The name is this library's alone [ffi.N1].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dtact_fiber_spawn_with(
+    runtime: *const DtactRuntime,
+    options: *const DtactFiberOptions,
+    callback: Option<DtactCallback>,
+    env: *mut c_void,
+    finalizer: Option<DtactFinalizer>,
+    out: *mut DtactHandle,
+) -> DtactStatus {
+    // SAFETY: as the caller promises.
+    let options = unsafe { options.as_ref() };
+    let options = options.copied().unwrap_or_default();
+    let spawn =
+        |runtime: &DtactRuntime, task: Task| options.spawn_on(&runtime.runtime, move || task.run());
+    // SAFETY: as the caller promises.
+    unsafe { spawn_by(spawn, runtime, callback, env, finalizer, out) }
+}
+
+/// What the ways to spawn have in common: the checks, and what becomes of the handle.
+///
+/// # Safety
+///
+/// - As of [`dtact_fiber_spawn`].
+unsafe fn spawn_by(
+    spawn: impl FnOnce(&DtactRuntime, Task) -> Result<JoinHandle<Returned>, Error>,
+    runtime: *const DtactRuntime,
+    callback: Option<DtactCallback>,
+    env: *mut c_void,
+    finalizer: Option<DtactFinalizer>,
+    out: *mut DtactHandle,
+) -> DtactStatus {
     boundary::enter(|| {
         // SAFETY: as the caller promises.
         let environment = unsafe { Environment::new(env, finalizer) };
@@ -54,43 +102,13 @@ pub unsafe extern "C" fn dtact_fiber_spawn(
         let callback = callback.ok_or(Error::Null("callback"))?;
         // SAFETY: as the caller promises.
         let task = unsafe { Task::new(callback, environment) };
-        // A floor of one byte leaves the size to the runtime.
-        let floor = stack_bytes.max(1);
-        let handle = this
-            .runtime
-            .try_spawn_with_stack(floor, move || task.run())
-            .map_err(|refused| Error::Spawn(refused.error))?;
+        let handle = spawn(this, task)?;
         if out.is_null() {
             drop(handle);
         } else {
             let handle = lock(&FIBERS).insert(handle);
             // SAFETY: not null, and writable as the caller promises.
             unsafe { out.write(handle) };
-        }
-        Ok(())
-    })
-}
-
-/// Waits for a fiber to end, and writes what its callback returned to `result`, unless that is
-/// null.
-///
-/// # Safety
-///
-/// - `result` is null or can be written.
-// The name is this library's alone [ffi.N1].
-#[unsafe(no_mangle)]
-pub unsafe extern "C" fn dtact_fiber_join(
-    handle: DtactHandle,
-    result: *mut *mut c_void,
-) -> DtactStatus {
-    boundary::enter(|| {
-        // First, so that a join which cannot be does not keep others from theirs for a moment.
-        boundary::may_wait()?;
-        let claim = Claim::new(handle)?;
-        let returned = boundary::interruptible(poll_fn(|cx| claim.poll(cx)))??;
-        if !result.is_null() {
-            // SAFETY: not null, and writable as the caller promises.
-            unsafe { result.write(returned.0) };
         }
         Ok(())
     })
@@ -145,48 +163,11 @@ pub unsafe extern "C" fn dtact_fiber_is_finished(
     })
 }
 
-/// Lets the other fibers of the worker run. Outside of a fiber it returns at once.
-// The name is this library's alone [ffi.N1].
-#[unsafe(no_mangle)]
-pub extern "C" fn dtact_fiber_yield() -> DtactStatus {
-    boundary::enter(|| boundary::interruptible(yield_now()))
-}
-
-fn refused(handle: DtactHandle) -> impl Fn(Refused) -> Error {
+/// Why a handle leads to nothing, as an error.
+pub(crate) fn refused(handle: DtactHandle) -> impl Fn(Refused) -> Error {
     move |refused| match refused {
         Refused::Stale => Error::StaleHandle(handle),
         Refused::Claimed => Error::Busy(handle),
-    }
-}
-
-/// The right to join a fiber: one at a time has it [ffi.T2]. The handle stays in the table, so
-/// that the fiber can be cancelled meanwhile; and stays valid where the wait is cut short.
-struct Claim(DtactHandle);
-
-impl Claim {
-    fn new(handle: DtactHandle) -> Result<Self, Error> {
-        lock(&FIBERS).claim(handle).map_err(refused(handle))?;
-        Ok(Self(handle))
-    }
-
-    /// Looks whether the fiber has ended; if so, the handle names nothing any more.
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<Returned, Error>> {
-        let mut fibers = lock(&FIBERS);
-        let polled = match fibers.get(self.0) {
-            Ok(fiber) => Pin::new(fiber).poll(cx),
-            Err(error) => return Poll::Ready(Err(refused(self.0)(error))),
-        };
-        let spent = polled.is_ready().then(|| fibers.remove_claimed(self.0));
-        drop(fibers);
-        drop(spent);
-        polled.map_err(Error::Join)
-    }
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        // Nothing where the entry is gone: its handle is never given out again [ffi.T1].
-        lock(&FIBERS).release(self.0);
     }
 }
 

@@ -23,9 +23,11 @@
 //! | `error` | what went wrong, with its details; each error has a status |
 //! | `boundary` | the line that no panic crosses, and the last message of each thread |
 //! | `table` | what a `dtact_handle_t` names |
+//! | `knobs` | the numbers by which C says one of several |
+//! | `process_runtime`, `launched` | the C API of 0.2: one runtime for the process, and its fibers |
 //! | `task` | a callback on its way to a fiber, and its finalizer |
 //! | `thread_state` | `errno` and C++ exceptions, which a fiber takes along over a wait |
-//! | `builder`, `runtime`, `fiber`, `version` | the exported functions |
+//! | `builder`, `runtime`, `options`, `fiber`, `join`, `pause`, `version` | the exported functions |
 //!
 //! # Invariants
 //!
@@ -33,7 +35,8 @@
 //!   `boundary::enter`, or has a body that cannot panic.
 //! - [ffi.B2] No frame of C is unwound by a cancellation. The runtime cancels a waiting fiber by
 //!   unwinding from the wait; every wait of this crate is `boundary::interruptible`, which catches
-//!   that directly above, with no frame of C in between, and turns it into a status.
+//!   that directly above, with no frame of C in between, and turns it into a status, or
+//!   `boundary::shielded`, which is not unwound.
 //! - [ffi.N1] What is exported is named `dtact_…`, which no other library has a claim to.
 //! - [ffi.P1] Pointers from C are checked for null and otherwise trusted, as the header says.
 
@@ -43,6 +46,12 @@ mod boundary;
 mod builder;
 mod error;
 mod fiber;
+mod join;
+mod knobs;
+mod launched;
+mod options;
+mod pause;
+mod process_runtime;
 mod runtime;
 mod status;
 mod table;
@@ -54,11 +63,26 @@ pub use crate::{
     boundary::dtact_last_error_message,
     builder::{
         DtactBuilder, dtact_builder_free, dtact_builder_new, dtact_builder_set_fibers,
-        dtact_builder_set_stack_bytes, dtact_builder_set_stacks, dtact_builder_set_workers,
+        dtact_builder_set_stack_bytes, dtact_builder_set_stacks, dtact_builder_set_topology_mode,
+        dtact_builder_set_workers,
     },
     fiber::{
-        dtact_fiber_cancel, dtact_fiber_detach, dtact_fiber_is_finished, dtact_fiber_join,
-        dtact_fiber_spawn, dtact_fiber_yield,
+        dtact_fiber_cancel, dtact_fiber_detach, dtact_fiber_is_finished, dtact_fiber_spawn,
+        dtact_fiber_spawn_with,
+    },
+    join::{dtact_fiber_join, dtact_fiber_join_regardless, dtact_fiber_join_timeout, dtact_join},
+    options::{
+        DtactFiberOptions, dtact_fiber_options_free, dtact_fiber_options_new,
+        dtact_fiber_options_set_affinity, dtact_fiber_options_set_kind,
+        dtact_fiber_options_set_name, dtact_fiber_options_set_priority,
+        dtact_fiber_options_set_stack_bytes, dtact_fiber_options_set_switcher,
+    },
+    pause::{dtact_fiber_yield, dtact_sleep, dtact_yield},
+    process_runtime::{
+        DtactConfig, DtactFunction, DtactSpawnOptions, dtact_abort, dtact_await, dtact_cancel,
+        dtact_default_config, dtact_default_spawn_options, dtact_fiber_launch,
+        dtact_fiber_launch_ext, dtact_fiber_launch_with_cleanup,
+        dtact_fiber_launch_with_cleanup_ext, dtact_free_arg, dtact_init, dtact_run, dtact_shutdown,
     },
     runtime::{DtactRuntime, dtact_runtime_free, dtact_runtime_shutdown, dtact_runtime_start},
     status::{DtactStatus, dtact_status_message},

@@ -29,9 +29,9 @@ pub enum DtactStatus {
     Exhausted = 2,
     /// The runtime is shutting down, or has.
     ShutDown = 3,
-    /// Reserved for the runtime of the process.
+    /// The runtime of the process has started already.
     AlreadyStarted = 4,
-    /// Reserved for the runtime of the process.
+    /// The runtime of the process has not been started, or has ended.
     NotStarted = 5,
     /// The calling fiber is cancelled and shall return.
     Cancelled = 6,

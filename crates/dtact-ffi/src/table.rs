@@ -98,6 +98,16 @@ impl<T> Table<T> {
         self.occupied(handle).map(|(value, _)| value)
     }
 
+    /// Whether this was the name of an entry that is gone.
+    pub(crate) fn was_given_out(&self, handle: DtactHandle) -> bool {
+        let (index, generation) = parts(handle);
+        let slot = self.slots.get(index as usize);
+        // A slot whose generations are used up stands at 0 [ffi.T1].
+        slot.is_some_and(|slot| {
+            generation != 0 && (slot.generation == 0 || generation < slot.generation)
+        })
+    }
+
     /// Makes the entry the caller's own, until [`Table::release`] or [`Table::remove_claimed`].
     pub(crate) fn claim(&mut self, handle: DtactHandle) -> Result<(), Refused> {
         match self.occupied(handle)? {
@@ -197,6 +207,8 @@ mod tests {
         assert_ne!(first, second);
         assert_eq!(table.slots.len(), 1);
         assert_eq!(table.remove(first), Err(Refused::Stale));
+        assert!(table.was_given_out(first) && !table.was_given_out(second));
+        assert!(!table.was_given_out(0) && !table.was_given_out(second + (1 << 32)));
         assert_eq!(table.claim(first), Err(Refused::Stale));
         assert_eq!(table.get(second), Ok(&mut 'b'));
     }

@@ -47,6 +47,16 @@ impl Environment {
     pub(crate) const unsafe fn new(env: *mut c_void, finalizer: Option<DtactFinalizer>) -> Self {
         Self { env, finalizer }
     }
+
+    /// Calls a function with the environment, then the finalizer.
+    ///
+    /// # Safety
+    ///
+    /// - `function` can be called with the environment once, on this thread.
+    pub(crate) unsafe fn call(self, function: DtactFinalizer) {
+        // SAFETY: as the caller promises.
+        unsafe { function(self.env) };
+    }
 }
 
 impl Drop for Environment {

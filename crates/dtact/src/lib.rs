@@ -16,6 +16,7 @@
 //! | sleep, wait no longer than so long, tick | [`time`] |
 //! | keep a value for each fiber | [`fiber_local!`] |
 //! | wait for a future from plain code | [`wait()`], or [`.wait()`](WaitExt::wait) on it |
+//! | the same, where a cancellation must not cut it short | [`wait_shielded`] |
 //! | let others run | [`yield_now`] |
 //! | configure the process's runtime | [`dtact_init`](macro@dtact_init) on `main` |
 //! | learn where a thread runs, and bind workers to CPUs | [`topology`], [`Builder::placement`] |
@@ -45,7 +46,7 @@ pub use dtact_bridge::{
     TrySpawnError, Unguarded, WaitExt, WorkerMetrics, WorkloadKind, YieldNow, blocking,
     fiber_local, is_cancellation, no_suspend, scope, set_deflection_threshold, spawn,
     spawn_blocking, spawn_local, spawn_with, spawn_with_stack, try_spawn, try_spawn_local, wait,
-    yield_now,
+    wait_shielded, yield_now,
 };
 pub use dtact_bridge::{time, topology};
 pub use dtact_macros::{dtact_init, task};

@@ -105,29 +105,20 @@ fn the_header_defines_nothing_but_names_of_its_own() {
 }
 
 #[test]
-fn no_name_of_the_older_api_means_something_else() {
-    let reserved = [
-        "dtact_config_t",
-        "dtact_spawn_options_t",
-        "dtact_init",
-        "dtact_run",
-        "dtact_shutdown",
-        "dtact_cancel",
-        "dtact_fiber_launch",
-        "dtact_await",
-        "dtact_free_arg",
-        "dtact_abort",
-    ];
-    let header = header();
-    for word in words(&header) {
-        assert!(!reserved.contains(&word), "{word}");
-    }
-}
-
-#[test]
 fn the_example_of_the_readme_is_the_tested_program() {
     let readme = text_of("README.md");
     let (_, example) = readme.split_once("```c\n").expect("the example");
     let (example, _) = example.split_once("```").expect("its end");
     assert_eq!(example, text_of("tests/c/hello.c"));
+}
+
+#[test]
+fn the_examples_of_the_manual_are_tested_programs() {
+    let manual = text_of("../../docs/ffi.md");
+    let example = |fence: &str| {
+        let (_, example) = manual.split_once(fence).expect("the example");
+        example.split_once("```").expect("its end").0.to_owned()
+    };
+    assert_eq!(example("```c\n"), text_of("tests/c/manual.c"));
+    assert_eq!(example("```cpp\n"), text_of("tests/cpp/manual.cpp"));
 }

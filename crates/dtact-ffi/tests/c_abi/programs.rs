@@ -1,16 +1,31 @@
 //! Programs in C and C++ that use the library as its users do.
 
-use std::process::Command;
+use std::{path::Path, process::Command};
 
 use crate::toolchain::{
     Ended,
     Linked::{self, Dynamically, Statically},
-    compile, run,
+    compile, compile_by, compile_with, cpp_compilers, run,
 };
 
 /// Compiles a program, runs it, and compares what it writes. It has nothing to complain about.
 fn writes(source: &str, linked: Linked, output: &str) {
-    let ended = run(&mut Command::new(compile(source, linked)));
+    says(&compile(source, linked), source, output);
+}
+
+/// The same by every C++ compiler there is, as of two standards.
+fn writes_everywhere(source: &str, outputs: [&str; 2]) {
+    for compiler in cpp_compilers() {
+        for (standard, output) in ["c++17", "c++20"].into_iter().zip(outputs) {
+            let what = format!("{source} by {compiler} as {standard}");
+            let program = compile_by(compiler, standard, source, Dynamically);
+            says(&program, &what, output);
+        }
+    }
+}
+
+fn says(program: &Path, source: &str, output: &str) {
+    let ended = run(&mut Command::new(program));
     let Ended {
         code,
         stdout,
@@ -58,6 +73,16 @@ fn a_finalizer_runs_exactly_once() {
 }
 
 #[test]
+fn a_join_ends_with_its_time_and_a_shielded_one_with_its_fiber() {
+    writes("c/timeout.c", Statically, "all in time\n");
+}
+
+#[test]
+fn a_fiber_has_the_name_and_the_stack_that_its_options_say() {
+    writes("c/options.c", Statically, "all as asked for\n");
+}
+
+#[test]
 fn the_header_stands_alone_and_twice() {
     writes("c/strict.c", Dynamically, "");
 }
@@ -92,4 +117,78 @@ fn an_exception_that_leaves_a_fiber_ends_the_process() {
     let ended = run(Command::new(&program).arg("quiet"));
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert_eq!(ended.stdout, "it survived\n");
+}
+
+#[test]
+fn a_fiber_of_cpp_hands_over_what_it_returns_or_throws_and_is_waited_for() {
+    writes_everywhere("cpp/fibers.cpp", ["all joined\n"; 2]);
+    writes("cpp/fibers.cpp", Statically, "all joined\n");
+}
+
+#[test]
+fn fibers_of_a_scope_end_before_what_they_refer_to() {
+    writes_everywhere("cpp/scope.cpp", ["all ended in their scopes\n"; 2]);
+}
+
+#[test]
+fn a_coroutine_waits_for_a_fiber() {
+    for compiler in cpp_compilers() {
+        let program = compile_by(compiler, "c++20", "cpp/coroutine.cpp", Dynamically);
+        let ended = run(&mut Command::new(program));
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+        // Some compilers have no coroutines that the standard library would accept; GCC has.
+        let accepted = ["all awaited\n", "no coroutines\n"];
+        assert!(
+            accepted.contains(&ended.stdout.as_str()),
+            "{}",
+            ended.stdout
+        );
+    }
+}
+
+#[test]
+fn the_examples_of_the_manual_run() {
+    writes("c/manual.c", Statically, "hello, fiber\n");
+    writes_everywhere("cpp/manual.cpp", ["42\n"; 2]);
+}
+
+#[test]
+fn a_program_of_the_older_api_runs() {
+    let output = "0\n2\n4\n6\n8\n10\n12\n14\nover\n";
+    writes("c/process.c", Statically, output);
+    writes("c/process.c", Dynamically, output);
+    writes("cpp/process.cpp", Dynamically, output);
+}
+
+#[test]
+fn misuse_of_the_older_api_gets_an_error() {
+    writes("c/process_misuse.c", Statically, "all refused\n");
+}
+
+#[test]
+fn dtact_abort_ends_the_process() {
+    let program = compile("c/abort.c", Statically);
+    let ended = run(&mut Command::new(&program));
+    assert_eq!(ended.code, None, "{ended:?}");
+    assert!(ended.stderr.contains("dtact_abort"), "{ended:?}");
+}
+
+/// AddressSanitizer says on its own that it does not know the stacks of fibers, so what is written
+/// there is not compared; where it finds something, the program fails.
+#[test]
+fn the_sanitizers_find_nothing() {
+    for (flag, source) in [
+        ("-fsanitize=address", "c/misuse.c"),
+        ("-fsanitize=address", "c/process_misuse.c"),
+        ("-fsanitize=address", "c/finalizer.c"),
+        ("-fsanitize=undefined", "c/options.c"),
+        ("-fsanitize=undefined", "c/timeout.c"),
+        ("-fsanitize=undefined", "c/process_misuse.c"),
+    ] {
+        let flags = [flag, "-fno-sanitize-recover=all"];
+        let program = compile_with("cc", "c11", &flags, source, Statically);
+        let ended = run(&mut Command::new(program));
+        assert_eq!(ended.code, Some(0), "{source} {flag}: {}", ended.stderr);
+        assert!(!ended.stderr.contains("ERROR"), "{}", ended.stderr);
+    }
 }

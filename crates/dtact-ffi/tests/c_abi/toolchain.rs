@@ -1,7 +1,9 @@
 //! The C compiler, and running what it made, each for a bounded time.
 
 use std::{
-    env, fs,
+    env,
+    ffi::OsStr,
+    fs,
     io::Read as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -49,21 +51,62 @@ pub(crate) fn library(name: &str) -> PathBuf {
 
 /// Compiles a program of `tests/`, with every warning an error.
 pub(crate) fn compile(source: &str, linked: Linked) -> PathBuf {
-    let is_cpp = Path::new(source)
-        .extension()
-        .is_some_and(|extension| extension == "cpp");
-    let (variable, default, standard) = if is_cpp {
-        ("CXX", "c++", "-std=c++17")
+    let (variable, default, standard) = if is_cpp(source) {
+        ("CXX", "c++", "c++17")
     } else {
-        ("CC", "cc", "-std=c11")
+        ("CC", "cc", "c11")
     };
+    let compiler = env::var_os(variable).unwrap_or_else(|| default.into());
+    compile_by(&compiler, standard, source, linked)
+}
+
+/// The C++ compilers that are here: `c++`, and `clang++` where it is another.
+pub(crate) fn cpp_compilers() -> impl Iterator<Item = &'static str> {
+    ["c++", "clang++"].into_iter().filter(|compiler| {
+        let mut command = Command::new(compiler);
+        command.arg("--version").stdout(Stdio::null());
+        *compiler == "c++" || command.status().is_ok_and(|status| status.success())
+    })
+}
+
+fn is_cpp(source: &str) -> bool {
+    Path::new(source)
+        .extension()
+        .is_some_and(|extension| extension == "cpp")
+}
+
+/// The same by this compiler, as of this standard.
+pub(crate) fn compile_by(
+    compiler: impl AsRef<OsStr>,
+    standard: &str,
+    source: &str,
+    linked: Linked,
+) -> PathBuf {
+    compile_with(compiler, standard, &[], source, linked)
+}
+
+/// The same with more flags.
+pub(crate) fn compile_with(
+    compiler: impl AsRef<OsStr>,
+    standard: &str,
+    flags: &[&str],
+    source: &str,
+    linked: Linked,
+) -> PathBuf {
+    let compiler = compiler.as_ref();
     let out_dir = Path::new(env!("CARGO_TARGET_TMPDIR"));
     fs::create_dir_all(out_dir).expect("the folder for the programs");
-    let program = out_dir.join(format!("{}-{linked:?}", source.replace(['/', '.'], "-")));
-    let compiler = env::var_os(variable).unwrap_or_else(|| default.into());
-    let mut command = Command::new(&compiler);
+    let name = format!(
+        "{source}-{}-{standard}{}",
+        compiler.to_string_lossy(),
+        flags.concat()
+    );
+    let program = out_dir.join(format!("{}-{linked:?}", name.replace(['/', '.', '='], "-")));
+    let mut command = Command::new(compiler);
     command
-        .args([standard, "-O1", "-g", "-pthread"])
+        .arg(format!("-std={standard}"))
+        .args(["-O1", "-g", "-pthread"])
+        .args(flags)
         .args([
             "-Wall",
             "-Wextra",
@@ -77,7 +120,7 @@ pub(crate) fn compile(source: &str, linked: Linked) -> PathBuf {
         .arg(crate_dir().join("tests").join(source))
         .arg("-o")
         .arg(&program);
-    if !is_cpp {
+    if !is_cpp(source) {
         command.arg("-Wstrict-prototypes");
     }
     match linked {
