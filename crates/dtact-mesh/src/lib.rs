@@ -22,6 +22,7 @@
 //! | `pinned`, `mailbox`, `inbox` | tasks on their way to one worker |
 //! | `shared`, `shared_queue` | injector and warehouse |
 //! | `turns` | whose turn it is among the priorities |
+//! | `holders` | which workers may hold something that others could take |
 //! | `seat` | what a worker shares with the others |
 //! | `watch` | who stands still |
 //! | `park` | who sleeps and who is woken |
@@ -45,6 +46,7 @@ mod config;
 mod domains;
 mod error;
 mod guard;
+mod holders;
 mod inbox;
 mod lane;
 mod mailbox;

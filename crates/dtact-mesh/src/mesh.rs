@@ -5,6 +5,7 @@ use crate::{
     config::{Config, Mode},
     domains::Distance,
     error::{MeshError, ThresholdError},
+    holders::Holders,
     lane::Lane,
     park::EventCount,
     roster::Roster,
@@ -43,6 +44,7 @@ pub struct Mesh<L> {
     pub(crate) watch: Watch,
     /// Whose turn it is to be dealt a task that is not to move any more.
     dealt: AtomicUsize,
+    pub(crate) holders: Holders,
     pub(crate) event_count: EventCount,
     pub(crate) roster: Roster,
     closed: AtomicBool,
@@ -67,6 +69,7 @@ impl<L: Links> Mesh<L> {
             shared: Shared::new(config.shards),
             watch: Watch::new(config.watchdog.clone(), config.slot_deadline, config.clock),
             dealt: AtomicUsize::new(0),
+            holders: Holders::new(workers_max),
             event_count: EventCount::new(workers_max),
             roster: Roster::new(config.workers, workers_max),
             closed: AtomicBool::new(false),
@@ -108,7 +111,9 @@ impl<L: Links> Mesh<L> {
             let seat = self.seat(home);
             // A spare that nobody sits on may never be claimed: its tasks are anybody's.
             if self.config.mode == Mode::Pinned || seat.accepts() {
-                if !seat.post_movable(&self.links, task) {
+                if seat.post_movable(&self.links, task) {
+                    self.holders.set(home);
+                } else {
                     self.rescue(seat);
                 }
                 return;
@@ -304,8 +309,9 @@ impl<L: Links> Mesh<L> {
         if !self.steals() {
             return false;
         }
-        let mut probed = 0;
-        let found = self.seats().any(|seat| {
+        let mut probed = self.holders.lines();
+        let mut seats = self.holders.iter().filter_map(|at| self.made_seat(at));
+        let found = seats.any(|seat| {
             probed += 1;
             self.could_rob(worker, seat)
         });

@@ -21,7 +21,8 @@ pub struct WorkerStats {
     pub deflected: u64,
     /// Tasks that it put into the warehouse.
     pub stored: u64,
-    /// Queues of other workers that it looked into, to find tasks or to see that there are none.
+    /// Queues of other workers that it looked into, to find tasks or to see that there are none,
+    /// and reads of the line that says for 64 workers which of them may hold any.
     pub probed: u64,
     /// Times that it went to sleep for want of work.
     pub parked: u64,

@@ -33,9 +33,9 @@ pub(crate) fn machine_threads() -> usize {
 /// Counters for people: no protocol depends on them, and loom would only be slowed down. And the
 /// compiler's fence, which costs nothing and is nothing where models run.
 pub(crate) mod counter {
-    pub(crate) use core::sync::atomic::{
-        AtomicU32, AtomicU64, AtomicUsize, Ordering, compiler_fence,
-    };
+    #[cfg(all(target_os = "linux", not(any(miri, dtact_loom, dtact_shuttle))))]
+    pub(crate) use core::sync::atomic::compiler_fence;
+    pub(crate) use core::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 }
 
 use base::sync as imp;

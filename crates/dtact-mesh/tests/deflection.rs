@@ -69,6 +69,25 @@ fn nobody_passes_on_to_one_that_has_as_much_to_do() {
     assert_eq!(mesh.stats()[0].deflected, before);
 }
 
+#[test]
+fn a_threshold_of_nothing_acts_no_later_than_one_of_one_percent() {
+    let pushes_until_it_deflects = |threshold| {
+        let mesh = mesh(Config {
+            stealing: false,
+            ..deflecting(2, threshold, 4)
+        });
+        let (from, _to) = (mesh.worker(id(0)).unwrap(), mesh.worker(id(1)).unwrap());
+        let deflects = |&at: &usize| {
+            from.push(task(at));
+            mesh.stats()[0].deflected > 0
+        };
+        (0..RING).find(deflects).unwrap() + 1
+    };
+    // One to run here and one to pass on, seen by the next push.
+    assert_eq!(pushes_until_it_deflects(0), 3);
+    assert!(pushes_until_it_deflects(1) >= 3);
+}
+
 /// Three workers hand everything on as soon as they can. Each task changes hands `hops_max` times
 /// at most, and then goes to the warehouse, from where it goes no further.
 #[test]

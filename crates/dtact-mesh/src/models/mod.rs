@@ -5,6 +5,7 @@
 
 mod blocking;
 mod guard;
+mod holders;
 mod mail;
 mod ring;
 mod shared;

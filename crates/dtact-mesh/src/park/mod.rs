@@ -39,6 +39,9 @@ pub(crate) enum Planted {
     #[cfg(dtact_loom)]
     NoFence,
     NoRecheck,
+    /// A worker does not say that it holds something.
+    #[cfg(dtact_loom)]
+    NoMark,
 }
 
 #[derive(Debug)]
@@ -84,6 +87,20 @@ impl EventCount {
     pub(crate) fn rechecks(&self) -> bool {
         #[cfg(test)]
         if self.planted == Planted::NoRecheck {
+            return false;
+        }
+        true
+    }
+
+    /// Whether a worker that holds something says so: always, but for the planted mistake.
+    #[inline]
+    #[cfg_attr(
+        not(all(test, dtact_loom)),
+        expect(clippy::unused_self, reason = "models use it")
+    )]
+    pub(crate) fn marks(&self) -> bool {
+        #[cfg(all(test, dtact_loom))]
+        if self.planted == Planted::NoMark {
             return false;
         }
         true

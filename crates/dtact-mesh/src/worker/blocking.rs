@@ -127,6 +127,7 @@ impl<L: Links> Worker<L> {
         self.mesh.event_count.fence();
         self.collect_mail();
         self.give_away();
+        self.hold_nothing();
         self.seat.set_asleep(true);
         // Mail and the end of the mesh: either we see them below, or their sender sees us asleep.
         self.mesh.event_count.fence();

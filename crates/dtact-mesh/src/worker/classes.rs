@@ -49,6 +49,11 @@ impl Classes {
         self.ready.get() == 0
     }
 
+    /// Whether any ring of these may hold something.
+    pub(super) fn has_rings(&self) -> bool {
+        self.ready.get() & ((1 << PINNED_AT) - 1) != 0
+    }
+
     fn queues(&self) -> &Queues {
         self.queues.get_or_init(Box::default)
     }
@@ -148,6 +153,7 @@ impl<L: Links> Worker<L> {
 
     pub(super) fn enqueue_special(&self, lane: Lane, task: Tagged) {
         let Err(task) = self.lane_queue(lane).push(task) else {
+            self.hold();
             return self.classes.set(lane.index());
         };
         if lane.is_confined() || self.mesh.config().mode == Mode::Pinned {
@@ -221,10 +227,7 @@ impl<L: Links> Worker<L> {
     }
 
     fn has_nothing_normal(&self) -> bool {
-        self.seat.private.is_slot_empty()
-            && self.seat.private.chunk().is_empty()
-            && self.queue.is_empty()
-            && self.pinned.is_empty()
+        self.has_nothing_to_take() && self.pinned.is_empty()
     }
 
     /// One of this priority, if thieves have left any: ring, confined ring and pinned tasks by

@@ -37,10 +37,13 @@ impl<L: Links> Worker<L> {
             self.mesh.shared.inject(links, priority, task.task());
             return self.mesh.announce();
         }
+        if !self.holds.get() {
+            self.begin_to_hold();
+            return self.enqueue(task);
+        }
         let mut length = self.queue.len();
         if let Some(deflection) = self.deflection()
             && length >= self.base()
-            && length >= 2
         {
             self.deflect(deflection, length);
             length = self.queue.len();
@@ -63,7 +66,7 @@ impl<L: Links> Worker<L> {
             #[expect(clippy::cast_possible_truncation, reason = "at most 16")]
             self.seat.set_load(steps as u32);
         }
-        if self.mesh.config().mode == Mode::Global {
+        if self.mesh.config().mode == Mode::Global || !self.holds.get() {
             return self.queue.set_limit(0);
         }
         let next = (steps + 1) * STEP;
@@ -84,7 +87,8 @@ impl<L: Links> Worker<L> {
         if self.deflection().is_none() {
             return CAPACITY as u64;
         }
-        CAPACITY as u64 * u64::from(self.seat.threshold()) / 100
+        // One alone is about to be run here.
+        (CAPACITY as u64 * u64::from(self.seat.threshold()) / 100).max(2)
     }
 
     fn deflect(&self, deflection: Deflection, length: u64) {
@@ -120,7 +124,9 @@ impl<L: Links> Worker<L> {
         }
         self.seat.counts.count_deflected(going as u64);
         let going = tasks[..going].iter().map(|&raw| Tagged::from_slot(raw));
-        if !peer.deliver(self.id, going) {
+        if peer.deliver(self.id, going) {
+            self.mesh.holders.set(peer.id);
+        } else {
             self.mesh.rescue(peer);
         }
     }

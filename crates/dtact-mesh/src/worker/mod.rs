@@ -79,6 +79,8 @@ pub struct Worker<L: Links> {
     alone: bool,
     has_slot: bool,
     queue: Owner,
+    /// Whether the worker is among the [holders](crate::holders), or nobody asks for these.
+    holds: Cell<bool>,
     pinned: Pinned,
     /// What waits elsewhere than in slot, ring and `pinned`.
     classes: Classes,
@@ -112,8 +114,10 @@ impl<L: Links> Worker<L> {
         let config = mesh.config();
         // Different numbers send thieves to different victims; 0 would stay 0.
         let random = (u32::from(id.raw()) ^ config.seed.rotate_left(16)).wrapping_mul(0x9E37_79B9);
+        let alone = config.workers_max == 1 || !mesh.steals();
         let worker = Self {
-            alone: config.workers_max == 1 || !mesh.steals(),
+            alone,
+            holds: Cell::new(alone || mesh.holders.is_set(id.index())),
             has_slot: config.mode != Mode::Global,
             queue: Owner::new(Arc::clone(&seat.queue)),
             pinned: Pinned::default(),
@@ -191,8 +195,9 @@ impl<L: Links> Worker<L> {
         if !self.has_slot || L::HAS_ATTRIBUTES && !self.fits_slot(task) {
             return self.push(task);
         }
-        if let Some(displaced) = self.seat.private.replace_slot(task) {
-            self.push(displaced);
+        match self.seat.private.replace_slot(task) {
+            Some(displaced) => self.push(displaced),
+            None => self.hold(),
         }
     }
 
@@ -254,11 +259,15 @@ impl<L: Links> Worker<L> {
     /// Whether slot, chunk, rings and pinned tasks are empty.
     #[inline]
     fn has_nothing(&self) -> bool {
+        self.has_nothing_to_take() && self.pinned.is_empty() && self.classes.is_empty()
+    }
+
+    /// Whether slot, chunk and the usual ring are empty: what others take from.
+    #[inline]
+    fn has_nothing_to_take(&self) -> bool {
         self.seat.private.is_slot_empty()
             && self.seat.private.chunk().is_empty()
             && self.queue.is_empty()
-            && self.pinned.is_empty()
-            && self.classes.is_empty()
     }
 
     /// Counts what was found, and ends a search that it was found in.
@@ -454,6 +463,42 @@ impl<L: Links> Worker<L> {
         }
     }
 
+    /// Sees to it that others look here for something to take.
+    #[inline]
+    fn hold(&self) {
+        if !self.holds.get() {
+            self.begin_to_hold();
+        }
+    }
+
+    #[cold]
+    fn begin_to_hold(&self) {
+        self.holds.set(true);
+        if self.mesh.event_count.marks() {
+            self.mesh.holders.set(self.id);
+        }
+        self.set_limit(self.queue.len());
+    }
+
+    /// Has others look elsewhere. Nothing may be left but pinned tasks ([holders.I1]).
+    #[cold]
+    pub(crate) fn hold_nothing(&self) {
+        if self.alone || !self.holds.replace(false) {
+            return;
+        }
+        debug_assert!(
+            self.has_nothing_to_take() && !self.classes.has_rings(),
+            "a worker that says so holds nothing"
+        );
+        // The next push fails, and says that there is something again.
+        self.queue.set_limit(0);
+        self.mesh.holders.clear(self.id);
+        self.mesh.event_count.fence();
+        if self.mesh.event_count.rechecks() && self.seat.has_mail() {
+            self.begin_to_hold();
+        }
+    }
+
     /// The ring is full: the older half of it and then `task` go to the warehouse as one chain, or
     /// where no task may move, to the pinned ones.
     #[cold]
@@ -498,6 +543,9 @@ impl<L: Links> Drop for Worker<L> {
         self.leave_seat();
         self.seat.put_back(&self.mesh.links, &self.pinned);
         self.put_back_special();
+        if self.has_nothing() {
+            self.hold_nothing();
+        }
         self.mesh.roster.release(self.id);
         if self.searching.get() {
             self.stop_searching();

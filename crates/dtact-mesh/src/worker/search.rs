@@ -46,7 +46,11 @@ impl<L: Links> Worker<L> {
         if let Some(task) = self.take_shared() {
             return Some(task);
         }
-        if self.alone || !self.searching.get() && !self.start_searching() {
+        if self.alone {
+            return None;
+        }
+        self.hold_nothing();
+        if !self.searching.get() && !self.start_searching() {
             return None;
         }
         let patience = self.patience.get();
@@ -100,17 +104,24 @@ impl<L: Links> Worker<L> {
     /// Half of the first ring that has anything: those of the nearest workers first, and of equally
     /// near ones from any on.
     fn steal(&self) -> Option<TaskIndex> {
+        self.seat.counts.count_probed(self.mesh.holders.lines());
         for peers in self.peers.rings(Distance::Machine) {
             if peers.is_empty() {
                 continue;
             }
             let (before, from) = peers.split_at(self.random_below(peers.len()));
-            let mut peers = from.iter().chain(before);
-            if let Some(task) = peers.find_map(|&peer| self.steal_from(peer.into())) {
+            let mut holders = self.holders(from.iter().chain(before));
+            if let Some(task) = holders.find_map(|peer| self.steal_from(peer)) {
                 return Some(task);
             }
         }
         None
+    }
+
+    /// Those of some workers that may have anything.
+    fn holders<'a>(&'a self, peers: impl Iterator<Item = &'a u16>) -> impl Iterator<Item = usize> {
+        let indices = peers.map(|&peer| usize::from(peer));
+        indices.filter(|&index| self.mesh.holders.is_set(index))
     }
 
     /// Half of a ring that stands still, for a worker that has tasks of its own: it never searches,
@@ -168,14 +179,17 @@ impl<L: Links> Worker<L> {
 
     fn count_stolen(&self, (task, more): (TaskIndex, u64)) -> TaskIndex {
         self.seat.counts.count_stolen(1 + more);
+        if more > 0 {
+            self.hold();
+        }
         task
     }
 
     /// What workers that stand still keep to themselves: of the nearest of them that has anything.
     #[cold]
     fn raid(&self) -> Option<TaskIndex> {
-        let peers = self.peers.rings(Distance::Machine).flatten();
-        let mut seats = peers.filter_map(|&peer| self.mesh.made_seat(peer.into()));
+        let holders = self.holders(self.peers.rings(Distance::Machine).flatten());
+        let mut seats = holders.filter_map(|peer| self.mesh.made_seat(peer));
         seats.find_map(|seat| self.raid_one(seat))
     }
 
