@@ -98,6 +98,9 @@ impl<L: Links> Worker<L> {
             return Lane::NORMAL;
         }
         let attributes = self.mesh.attributes(task);
+        if attributes.is_usual() {
+            return Lane::NORMAL;
+        }
         let is_confined = self.mesh.config().mode == Mode::P2PMesh
             && self.mesh.reach(attributes) < Distance::Machine;
         Lane::new(attributes.priority(), is_confined)
@@ -145,6 +148,9 @@ impl<L: Links> Worker<L> {
     #[inline]
     pub(super) fn fits_slot(&self, task: TaskIndex) -> bool {
         let attributes = self.mesh.attributes(task);
+        if attributes.is_usual() {
+            return true;
+        }
         attributes.priority() == Priority::Normal
             && attributes.home().is_none_or(|home| {
                 self.mesh.config().domains.distance(self.id, home) <= self.mesh.reach(attributes)

@@ -349,8 +349,14 @@ impl<L: Links> Worker<L> {
         if run <= SLOT_RUN_MAX {
             return Some(task);
         }
-        self.push_yielded(task);
+        self.retire_slot(task);
         None
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn retire_slot(&self, task: TaskIndex) {
+        self.push_yielded(task);
     }
 
     #[inline]
@@ -370,7 +376,17 @@ impl<L: Links> Worker<L> {
     }
 
     /// A task that may move on has come to this worker: into the ring that it belongs to.
+    #[inline]
     fn arrive(&self, task: Tagged) {
+        if L::HAS_ATTRIBUTES && !self.mesh.attributes(task.task()).is_usual() {
+            return self.arrive_special(task);
+        }
+        self.enqueue(task);
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn arrive_special(&self, task: Tagged) {
         match self.lane_of(task.task()) {
             Lane::NORMAL => self.enqueue(task),
             lane => self.enqueue_special(lane, task),
