@@ -511,11 +511,15 @@ dtact_status_t dtact_sleep(uint64_t ms);
 typedef struct dtact_config_t {
     /** The number of worker threads; 0 for the CPUs that the process may use. */
     uint32_t mWorkers;
-    /** How stacks are guarded: 1, as yet. */
+    /**
+     * How stacks are guarded: 1, by a guard below each; 2, by one at both ends, and idle stacks are
+     * inaccessible; 0, not at all: then the caller promises that nothing which runs on a stack needs
+     * more bytes than it has, signal handlers included.
+     */
     uint8_t mSafetyLevel;
     /** How fibers get from worker to worker: a dtact_topology_mode_t. */
     uint8_t mTopologyMode;
-    /** The memory node: 0 for whichever, as yet. */
+    /** The NUMA node whose memory is preferred; 0: where it is used first. */
     uint8_t mNuma;
     /** How many fibers there may be at a time; 0 for 4096. */
     uint32_t mFiberCapacity;

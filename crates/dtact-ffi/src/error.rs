@@ -48,12 +48,6 @@ pub(crate) enum Error {
         number: i32,
         max: usize,
     },
-    /// A value of a field that nothing here can do; the one that it can have.
-    Unsupported {
-        field: &'static str,
-        value: u8,
-        only: u8,
-    },
     /// The runtime of the process is there already.
     AlreadyStarted,
     /// There is no runtime of the process.
@@ -70,8 +64,7 @@ impl Error {
             Self::Null(_)
             | Self::NameNotUtf8
             | Self::NameTooLong(_)
-            | Self::NoSuchNumber { .. }
-            | Self::Unsupported { .. } => DtactStatus::InvalidArgument,
+            | Self::NoSuchNumber { .. } => DtactStatus::InvalidArgument,
             Self::AlreadyStarted => DtactStatus::AlreadyStarted,
             Self::NotStarted => DtactStatus::NotStarted,
             Self::Build(error) => of_build(error),
@@ -152,10 +145,6 @@ impl fmt::Display for Error {
             Self::NoSuchNumber { what, number, max } => {
                 write!(f, "{number} is no {what}: there are 0 to {max}")
             }
-            Self::Unsupported { field, value, only } => write!(
-                f,
-                "`{field}` is {value}, which this version cannot do: set it to {only}"
-            ),
             Self::AlreadyStarted => f.write_str(
                 "the runtime of the process is there already: call dtact_init once, or \
                  dtact_shutdown before it",

@@ -19,7 +19,8 @@ use std::{
 };
 
 use dtact::{
-    Affinity, Builder, FiberId, JoinError, Priority, SpawnError, TopologyMode, WorkloadKind,
+    Affinity, Builder, FiberId, JoinError, Priority, SafetyLevel, SpawnError, TopologyMode,
+    Unguarded, WorkloadKind,
 };
 
 use crate::{
@@ -64,12 +65,9 @@ pub struct DtactSpawnOptions {
 /// What a launched fiber runs: `void (*)(void *)`.
 pub type DtactFunction = DtactFinalizer;
 
-/// The one safety level that stacks have here: `SafetyLevel::Safety1`.
-const SAFETY_LEVEL: u8 = 1;
-
 const DEFAULT_CONFIG: DtactConfig = DtactConfig {
     mWorkers: 0,
-    mSafetyLevel: SAFETY_LEVEL,
+    mSafetyLevel: 1,
     mTopologyMode: 0,
     mNuma: 0,
     mFiberCapacity: 4096,
@@ -163,29 +161,32 @@ pub unsafe extern "C" fn dtact_init(config: *const DtactConfig) -> *mut DtactRun
 
 /// What a configuration asks for; what there is no way to do is refused.
 fn builder_of(config: &DtactConfig) -> Result<Builder, Error> {
-    if config.mSafetyLevel != SAFETY_LEVEL {
-        return Err(Error::Unsupported {
-            field: "mSafetyLevel",
-            value: config.mSafetyLevel,
-            only: SAFETY_LEVEL,
-        });
-    }
-    if config.mNuma != 0 {
-        return Err(Error::Unsupported {
-            field: "mNuma",
-            value: config.mNuma,
-            only: 0,
-        });
-    }
+    let safety = match config.mSafetyLevel {
+        // SAFETY: whoever sets level 0 has made that promise, word for word, by the header.
+        0 => SafetyLevel::Safety0(unsafe { Unguarded::promise() }),
+        1 => SafetyLevel::Safety1,
+        2 => SafetyLevel::Safety2,
+        number => {
+            return Err(Error::NoSuchNumber {
+                what: "safety level",
+                number: number.into(),
+                max: 2,
+            });
+        }
+    };
     let or_default = |value: u32, default: u32| if value == 0 { default } else { value };
     let fibers = or_default(config.mFiberCapacity, DEFAULT_CONFIG.mFiberCapacity);
     let stack_bytes = or_default(config.mStackSize, DEFAULT_CONFIG.mStackSize);
     let mut builder = Builder::new()
         .topology_mode(TopologyMode::from_number(config.mTopologyMode.into())?)
+        .safety(safety)
         .fibers(fibers)
         .stack_bytes(usize::try_from(stack_bytes).unwrap_or(usize::MAX));
     if config.mWorkers != 0 {
         builder = builder.workers(usize::try_from(config.mWorkers).unwrap_or(usize::MAX));
+    }
+    if config.mNuma != 0 {
+        builder = builder.numa_node(config.mNuma.into());
     }
     Ok(builder)
 }

@@ -36,8 +36,11 @@ static void root(void *arg) {
     dtact_shutdown();
 }
 
-int main(void) {
+int main(int argc, char **argv) {
     dtact_config_t config = dtact_default_config();
+    if (argc > 1) {
+        config.mSafetyLevel = (uint8_t)atoi(argv[1]);
+    }
     config.mWorkers = 2;
     config.mFiberCapacity = 1024;
     config.mStackSize = 256 * 1024;

@@ -82,10 +82,9 @@ static void before(void) {
     CHECK(dtact_init(&config) == NULL); \
     says(part)
 
-    REFUSED(mSafetyLevel, 0, "`mSafetyLevel` is 0");
-    REFUSED(mSafetyLevel, 2, "`mSafetyLevel` is 2");
+    REFUSED(mSafetyLevel, 3, "3 is no safety level");
     REFUSED(mTopologyMode, 3, "3 is no topology mode");
-    REFUSED(mNuma, 1, "`mNuma` is 1");
+    REFUSED(mNuma, UINT8_MAX, "node");
     REFUSED(mWorkers, UINT32_MAX, "worker");
     REFUSED(mFiberCapacity, UINT32_MAX, "capacity");
     REFUSED(mStackSize, UINT32_MAX, "stack");

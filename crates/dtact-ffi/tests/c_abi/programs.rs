@@ -158,6 +158,11 @@ fn a_program_of_the_older_api_runs() {
     writes("c/process.c", Statically, output);
     writes("c/process.c", Dynamically, output);
     writes("cpp/process.cpp", Dynamically, output);
+    let program = compile("c/process.c", Statically);
+    for safety_level in ["0", "1", "2"] {
+        let ended = run(Command::new(&program).arg(safety_level));
+        assert_eq!((ended.code, &*ended.stdout), (Some(0), output), "{ended:?}");
+    }
 }
 
 #[test]
