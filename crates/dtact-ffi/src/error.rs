@@ -47,12 +47,13 @@ impl Error {
             Self::Spawn(error) | Self::Join(JoinError::NotSpawned(error)) => of_spawn(*error),
             Self::Shutdown(_) => DtactStatus::TimedOut,
             Self::Join(JoinError::Cancelled) => DtactStatus::FiberCancelled,
-            Self::Join(JoinError::Deadlock) => DtactStatus::NotAllowed,
+            Self::Join(JoinError::Deadlock) | Self::InFinalizer | Self::OtherCxxRuntime => {
+                DtactStatus::NotAllowed
+            }
             Self::Join(_) | Self::Panicked(_) => DtactStatus::Panicked,
             Self::StaleHandle(_) => DtactStatus::StaleHandle,
             Self::Busy(_) => DtactStatus::Busy,
             Self::Cancelled => DtactStatus::Cancelled,
-            Self::InFinalizer | Self::OtherCxxRuntime => DtactStatus::NotAllowed,
             Self::IncompatibleVersion(_) => DtactStatus::IncompatibleVersion,
         }
     }
