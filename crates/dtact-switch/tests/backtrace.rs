@@ -1,6 +1,10 @@
 //! Backtraces go on from a running coroutine into whoever resumed it, and from a suspended one to
-//! its root; so do those of a debugger.
-#![cfg(all(not(miri), feature = "std", unix))]
+//! its root; so do those of a debugger. Not where coroutines go by the general switch.
+#![cfg(all(
+    not(any(miri, dtact_loom, dtact_asan, dtact_tsan, dtact_valgrind)),
+    feature = "std",
+    unix
+))]
 #![allow(
     unsafe_code,
     reason = "acknowledges the contract of suspended stacks, and walks a context"

@@ -136,7 +136,8 @@ fn the_state_is_kept_on_both_sides_in_every_pairing_with_float() {
     in_every_pairing::<CrossThreadFloat>(ROUNDS_AGAIN);
 }
 
-#[cfg(feature = "std")]
+// Under a tool coroutines go by the switch that is tested above, and a context is more than a name.
+#[cfg(all(feature = "std", not(any(dtact_asan, dtact_tsan, dtact_valgrind))))]
 mod coroutine {
     use std::ptr::null_mut;
 

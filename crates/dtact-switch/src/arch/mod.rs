@@ -35,6 +35,7 @@
     any(not(feature = "std"), dtact_asan, dtact_tsan, dtact_valgrind),
     allow(
         dead_code,
+        unused_imports,
         reason = "links are for coroutines alone, and not under tools"
     )
 )]
