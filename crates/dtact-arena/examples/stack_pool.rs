@@ -1,6 +1,6 @@
 //! A small just-in-time compiler's memory: a stack to run generated code on, cells for its objects.
 //!
-//! `cargo run -p dtact-arena --example pool`
+//! `cargo run -p dtact-arena --example stack_pool`
 #![allow(unsafe_code, reason = "writes to memory it has taken")]
 #![allow(clippy::print_stdout, reason = "an example talks to people")]
 
