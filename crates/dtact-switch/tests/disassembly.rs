@@ -332,8 +332,9 @@ fn nothing_is_accessed_below_the_stack_pointer() {
         for instruction in &function.code {
             let text = &instruction.text;
             assert!(!is_below_stack_pointer(text), "{}: {text}", function.name);
-            let bases = ["(%rsp", "[sp", "(sp)"];
-            by_stack_pointer += usize::from(bases.iter().any(|base| text.contains(base)));
+            // On x86-64 most of them go by `push` and `pop`, which move the pointer themselves.
+            let uses = ["(%rsp", "push", "pop", "[sp", "(sp)"];
+            by_stack_pointer += usize::from(uses.iter().any(|it| text.contains(it)));
         }
     }
     assert!(by_stack_pointer > 20, "accesses are recognised");
