@@ -1,6 +1,7 @@
 //! Signed return addresses on AArch64: code that signs its own with the stack pointer keeps working
 //! across switches, for each stack comes back at the same address; and the switch itself, which
-//! authenticates none, never rejects one that was not signed.
+//! signs where a context goes on, takes it back on every thread. What it refuses is in
+//! `resume_addresses.rs`.
 //!
 //! On a processor without the instructions they do nothing, and neither does what is checked.
 #![cfg(all(

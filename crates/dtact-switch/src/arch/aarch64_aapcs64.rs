@@ -21,8 +21,8 @@
 //!                                                               │ FPCR             │
 //!                                                       context►└──────────────────┘
 //!
-//!         running: there is no frame. Whoever resumes restores x19, x29 and FPCR, takes the frame
-//!         off (sp = context + size of the frame) and branches to `resume` with
+//!         running: there is no frame. Whoever resumes restores x19, x29 and FPCR, authenticates
+//!         `resume`, takes the frame off (sp = context + size of the frame) and branches there with
 //!
 //!         x0 = context left   x1 = message       = Transfer, as a function returns or takes it
 //! ```
@@ -66,7 +66,7 @@
 //! | x20–x28               | callee saves    | clobbered               | above the frame  |
 //! | d8–d15                | callee saves    | `clobber_abi("C")`      | above the frame  |
 //! | sp                    | callee saves    | the context itself      | the context      |
-//! | x30                   | link register   | `clobber_abi("C")`      | above the frame  |
+//! | x30                   | link register   | `clobber_abi("C")`      | above, signed    |
 //! | FPCR                  | not changed     | frame, if `FLOAT`       | frame, if float  |
 //! | FPSR                  | flags, nobody's | not touched             | same             |
 //! | x18                   | platform's      | caller saves on Linux   | same             |
@@ -83,12 +83,26 @@
 //!
 //! Where an indirect branch lands there is a landing pad, written as a hint so that assemblers for
 //! every CPU take it: `bti c` (hint 34) where a function here is called, `bti j` (hint 36) where a
-//! context is resumed by a branch. The branch is `br x16`, which both kinds accept. A `ret` lands
+//! context is resumed by a branch. The branch is `br x17`, which both kinds accept. A `ret` lands
 //! anywhere.
 //!
-//! Return addresses are not signed here. One that the compiler signed lies in the compiler's own
-//! frame, with the stack pointer of that frame as the modifier, and is the same when the frame is
-//! resumed.
+//! `resume` is signed with the instruction key A wherever a frame is written, and authenticated
+//! wherever one is taken off: by `pacia1716` (hint 8) and `autia1716` (hint 12), for which x17 is
+//! the address and x16 the modifier. These are hints too: a processor without them does nothing,
+//! and the word is the plain address. The modifier is context + size of the frame, the stack
+//! pointer of the context once it runs again: a word that was signed for one place is refused at
+//! another. It is the canonical frame address (CFA) of the frame as well, as unwind information
+//! demands of a return address of which it says `.cfi_negate_ra_state`: a walker authenticates it
+//! with that. x30 of the naked form is signed as compilers do it, by `paciasp` (hint 25) and
+//! `autiasp` (hint 29).
+//!
+//! A `resume` that is refused turns into an address that faults, or else faults at once
+//! (`FEAT_FPAC`). Whoever follows frame records without unwind information meets signed addresses
+//! there, as in code that is compiled with `pac-ret`. Not signed is what else a frame holds, the
+//! entry of a fresh stack in x19 among it, and `entry` of a [`Link`].
+//!
+//! An address that the compiler signed lies in the compiler's own frame, with the stack pointer of
+//! that frame as the modifier, and is the same when the frame is resumed.
 //!
 //! # Branches, calls and returns
 //!
@@ -125,7 +139,8 @@
 use core::arch::{asm, naked_asm};
 use core::cell::Cell;
 use core::mem::{align_of, offset_of, size_of};
-use core::ptr::NonNull;
+use core::ptr::{NonNull, null, null_mut};
+use core::sync::atomic::{AtomicPtr, Ordering};
 
 use crate::linked::{Callee, Ended, LinkedEntry, Resumed, Word, left_during_detour};
 use crate::{Context, Entry, Transfer};
@@ -147,7 +162,7 @@ pub(crate) struct Frame {
     fpcr: u64,
     x19: *const (),
     x29: *const (),
-    /// Where execution goes on, once the frame is off the stack.
+    /// Where execution goes on, once the frame is off the stack, as [`signed`] makes it.
     resume: *const (),
 }
 
@@ -193,6 +208,27 @@ const _: () = assert!(size_of::<Transfer>() == 2 * size_of::<*mut ()>());
 const _: () = assert!(offset_of!(Transfer, message) == size_of::<*mut ()>());
 const _: () = assert!(size_of::<Ended>() == 2 * size_of::<*mut ()>());
 
+/// `address` as it stands in `resume` of a frame that ends at `end`: signed, where processor and
+/// system do that, and else as it is (Arm Architecture Reference Manual, `PACIA1716`).
+#[expect(
+    clippy::pointers_in_nomem_asm_block,
+    reason = "it computes with addresses, and follows none"
+)]
+#[inline]
+fn signed(address: *const (), end: *const ()) -> *const () {
+    let word;
+    // SAFETY: reads and writes registers alone.
+    unsafe {
+        asm!(
+            "hint #8", // pacia1716
+            inlateout("x17") address => word,
+            in("x16") end,
+            options(pure, nomem, nostack, preserves_flags),
+        );
+    }
+    word
+}
+
 /// Where in a frame the frame record lies that a [`Link`] points to.
 const PARENT: usize = offset_of!(Frame, x29);
 
@@ -213,8 +249,11 @@ pub(crate) unsafe fn write_fresh_frame(top: NonNull<u8>, entry: Entry) -> NonNul
     let fresh = Frame {
         fpcr: FPCR_INITIAL,
         x19: entry as *const (),
-        x29: core::ptr::null(),
-        resume: (start as *const ()).wrapping_byte_add(START_LEAD_BYTES),
+        x29: null(),
+        resume: signed(
+            (start as *const ()).wrapping_byte_add(START_LEAD_BYTES),
+            top.as_ptr().cast(),
+        ),
     };
     // SAFETY: the block may be written; its end is aligned to `STACK_ALIGN`, and so is `frame`,
     // because the size of a frame is a multiple of it, which is no less than the alignment of
@@ -239,9 +278,12 @@ pub(crate) unsafe fn write_linked_frame<const FLOAT: bool>(link: NonNull<Link>) 
     };
     let fresh = Frame {
         fpcr: FPCR_INITIAL,
-        x19: core::ptr::null(),
+        x19: null(),
         x29: link.as_ptr().cast(),
-        resume: start.wrapping_byte_add(START_LEAD_BYTES),
+        resume: signed(
+            start.wrapping_byte_add(START_LEAD_BYTES),
+            link.as_ptr().cast(),
+        ),
     };
     let frame = linked_frame(link);
     // SAFETY: the caller vouches for the place below, and it is aligned as in `write_fresh_frame`.
@@ -263,17 +305,21 @@ impl Link {
     #[inline]
     pub(crate) fn new(entry: LinkedEntry<Self>) -> Self {
         Self {
-            parent: Cell::new(core::ptr::null()),
+            parent: Cell::new(null()),
             entry,
         }
     }
 
     /// Has a walk of the stack end at its root, until it is resumed the next time.
     pub(crate) fn end_walks(&self) {
-        /// A frame record without a caller, with the words of a frame around it.
-        static NOBODY: [usize; 4] = [0; 4];
-        self.parent
-            .set((&raw const NOBODY).cast::<()>().wrapping_byte_add(PARENT));
+        /// A frame whose record has no caller.
+        static NOBODY: [AtomicPtr<()>; 4] = [const { AtomicPtr::new(null_mut()) }; 4];
+        let frame = (&raw const NOBODY).cast::<()>();
+        // A walker takes the word for signed. Relaxed: every thread of the process stores the same.
+        let end = frame.wrapping_byte_add(size_of::<Frame>());
+        NOBODY[offset_of!(Frame, resume) / size_of::<*const ()>()]
+            .store(signed(null(), end).cast_mut(), Ordering::Relaxed);
+        self.parent.set(frame.wrapping_byte_add(PARENT));
     }
 
     /// How far down the resumer's stack is in use: everything below is free.
@@ -304,9 +350,9 @@ impl Detour {
         Self {
             frame: Frame {
                 fpcr: FPCR_INITIAL,
-                x19: core::ptr::null(),
-                x29: core::ptr::null(),
-                resume: (no_way_back as *const ()).wrapping_byte_add(START_LEAD_BYTES),
+                x19: null(),
+                x29: null(),
+                resume: null(),
             },
             link: Link {
                 parent: Cell::new(link.parent.get()),
@@ -317,8 +363,12 @@ impl Detour {
 
     /// Puts it in place. It may not move until it is [left](Self::leave).
     pub(crate) fn enter(&mut self, link: &Link) {
-        self.frame.x29 = (&raw const self.link).cast();
         let frame = (&raw const self.frame).cast::<()>();
+        self.frame.x29 = (&raw const self.link).cast();
+        self.frame.resume = signed(
+            (no_way_back as *const ()).wrapping_byte_add(START_LEAD_BYTES),
+            frame.wrapping_byte_add(size_of::<Frame>()),
+        );
         link.parent.set(frame.wrapping_byte_add(PARENT));
     }
 
@@ -362,6 +412,7 @@ macro_rules! cfi_linked {
         // DW_OP_plus_uconst 16. The frame record of the resumer ends there.
         .cfi_escape 0x0f, 5, 0x8d, 0, 0x06, 0x23, 16
         .cfi_offset x30, -8
+        .cfi_negate_ra_state // signed with the CFA
         .cfi_offset x29, -16
         .cfi_offset x19, -24
         "
@@ -391,13 +442,17 @@ macro_rules! start_linked {
                 "msr fpcr, x4",
                 ".endif",
                 "ldr x19, [x5, {x19} - {x29}]",
-                "ldp x29, x30, [x5]",
+                "ldp x29, x17, [x5]",
+                "add x16, x5, {size} - {x29}",
+                "hint #12", // autia1716
+                "mov x30, x17",
                 // All is restored but sp.
                 ".cfi_same_value x19",
                 ".cfi_same_value x29",
                 ".cfi_same_value x30",
+                ".cfi_negate_ra_state",
                 "mov x0, xzr", // no context is left
-                "add sp, x5, {size} - {x29}",
+                "mov sp, x16",
                 "ret",
                 ".cfi_endproc",
                 lead = const START_LEAD_BYTES,
@@ -471,17 +526,20 @@ macro_rules! leave {
     };
 }
 
-/// The text that leaves a whole frame.
+/// The text that leaves a whole frame, to be resumed at x30. That stays in its register, where a
+/// walk finds it.
 macro_rules! save {
     () => {
         "
+        mov x16, sp
+        mov x17, x30
+        hint #8 // pacia1716
         sub sp, sp, {size}
         .cfi_def_cfa_offset {size}
         str x19, [sp, {x19}]
         .cfi_rel_offset x19, {x19}
-        stp x29, x30, [sp, {x29}]
+        stp x29, x17, [sp, {x29}]
         .cfi_rel_offset x29, {x29}
-        .cfi_rel_offset x30, {x29} + 8
         .if {float}
         mrs x4, fpcr
         str x4, [sp, {fpcr}]
@@ -491,20 +549,22 @@ macro_rules! save {
 }
 
 /// The text that takes off the frame that x5 points to. All is restored then but the address of the
-/// next instruction.
+/// next instruction, which is in x17.
 macro_rules! restore {
     () => {
         "
         // All that the frame holds, before sp makes it fair game.
         ldr x19, [x5, {x19}]
-        ldp x29, x16, [x5, {x29}]
+        ldp x29, x17, [x5, {x29}]
         .if {float}
         ldr x4, [x5, {fpcr}]
         msr fpcr, x4
         .endif
-        add sp, x5, {size}
+        add x16, x5, {size}
+        hint #12 // autia1716
+        mov sp, x16
         .cfi_def_cfa sp, 0
-        .cfi_register x30, x16
+        .cfi_register x30, x17
         .cfi_same_value x19
         .cfi_same_value x29
         "
@@ -530,7 +590,7 @@ macro_rules! inline_switch {
                 "mov x0, sp",
                 restore!(),
                 $($publish,)?
-                "br x16",
+                "br x17",
                 ".cfi_endproc",
                 ".popsection",
                 size = const size_of::<Frame>(),
@@ -637,7 +697,7 @@ pub(crate) unsafe fn resume_inline<const FLOAT: bool>(
             "str x4, [x2, {parent}]",
             "mov x5, x0",
             restore!(),
-            "br x16",
+            "br x17",
             ".cfi_endproc",
             ".popsection",
             parent = const offset_of!(Link, parent),
@@ -691,17 +751,20 @@ pub(crate) unsafe fn suspend_inline<const FLOAT: bool>(link: &Link, word: Word) 
             "mov x5, x0",
             "mov x0, sp",
             "ldr x19, [x5, {x19} - {x29}]",
-            "ldp x29, x30, [x5]",
+            "ldp x29, x17, [x5]",
             ".if {float}",
             "ldr x4, [x5, {fpcr} - {x29}]",
             "msr fpcr, x4",
             ".endif",
-            "add sp, x5, {size} - {x29}",
-            // On the other stack, and all is restored.
+            "add x16, x5, {size} - {x29}",
+            "hint #12", // autia1716
+            "mov sp, x16",
+            // On the other stack, and all is restored but the address of the next instruction.
             ".cfi_def_cfa sp, 0",
+            ".cfi_register x30, x17",
             ".cfi_same_value x19",
             ".cfi_same_value x29",
-            ".cfi_same_value x30",
+            "mov x30, x17",
             "ret",
             ".cfi_endproc",
             ".popsection",
@@ -782,6 +845,7 @@ pub(crate) unsafe extern "C" fn call_above(frame: NonNull<Frame>, callee: Callee
         // The caller is the frame, whose record x29 points to.
         ".cfi_def_cfa x29, {size} - {x29}",
         ".cfi_offset x30, {x29} + 8 - {size}",
+        ".cfi_negate_ra_state",
         ".cfi_offset x29, {x29} - {size}",
         ".cfi_offset x19, {x19} - {size}",
         "mov x0, x2",
@@ -809,6 +873,8 @@ macro_rules! naked_switch {
             naked_asm!(
                 ".cfi_startproc",
                 "hint #34", // bti c
+                "hint #25", // paciasp
+                ".cfi_negate_ra_state",
                 "sub sp, sp, {pushed}",
                 ".cfi_def_cfa_offset {pushed}",
                 "stp d8, d9, [sp, {d8}]",
@@ -839,12 +905,14 @@ macro_rules! naked_switch {
                 ".cfi_rel_offset x28, {x28}",
                 ".cfi_rel_offset x30, {x28} + 8",
                 ".cfi_remember_state",
+                "mov x16, sp",
+                "adr x17, 2f",
+                "hint #8", // pacia1716
                 "sub sp, sp, {size}",
                 ".cfi_def_cfa_offset {pushed} + {size}",
-                "adr x3, 2f",
                 "str x19, [sp, {x19}]",
                 ".cfi_rel_offset x19, {x19}",
-                "stp x29, x3, [sp, {x29}]",
+                "stp x29, x17, [sp, {x29}]",
                 ".cfi_rel_offset x29, {x29}",
                 ".if {float}",
                 "mrs x4, fpcr",
@@ -853,15 +921,18 @@ macro_rules! naked_switch {
                 "mov x5, x0",
                 "mov x0, sp",
                 "ldr x19, [x5, {x19}]",
-                "ldp x29, x16, [x5, {x29}]",
+                "ldp x29, x17, [x5, {x29}]",
                 ".if {float}",
                 "ldr x4, [x5, {fpcr}]",
                 "msr fpcr, x4",
                 ".endif",
-                "add sp, x5, {size}",
+                "add x16, x5, {size}",
+                "hint #12", // autia1716
+                "mov sp, x16",
                 // On the other stack. All is restored but the address of the next instruction.
                 ".cfi_def_cfa sp, 0",
-                ".cfi_register x30, x16",
+                ".cfi_register x30, x17",
+                ".cfi_negate_ra_state",
                 ".cfi_same_value x19",
                 ".cfi_same_value x20",
                 ".cfi_same_value x21",
@@ -881,7 +952,7 @@ macro_rules! naked_switch {
                 ".cfi_same_value d13",
                 ".cfi_same_value d14",
                 ".cfi_same_value d15",
-                "br x16",
+                "br x17",
                 // Resumed: the frame is off, what was pushed above it is not.
                 ".cfi_restore_state",
                 "udf #0",
@@ -916,6 +987,8 @@ macro_rules! naked_switch {
                 ".cfi_restore x30",
                 "add sp, sp, {pushed}",
                 ".cfi_def_cfa_offset 0",
+                "hint #29", // autiasp
+                ".cfi_negate_ra_state",
                 "ret",
                 ".cfi_endproc",
                 size = const size_of::<Frame>(),
