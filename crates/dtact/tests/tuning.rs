@@ -24,6 +24,11 @@ fn spin(duration: Duration) {
     }
 }
 
+/// Whether the report names the fiber that is called so.
+fn is_long(poll: &LongPoll) -> bool {
+    poll.to_string().contains("\"long\"")
+}
+
 #[test]
 fn the_watchdog_names_the_fiber_that_runs_for_too_long() {
     bounded(|| {
@@ -39,8 +44,8 @@ fn the_watchdog_names_the_fiber_that_runs_for_too_long() {
             .unwrap();
         let others = Arc::clone(&seen);
         let other = runtime.spawn(async move {
-            // The other worker has to be awake.
-            while others.lock().unwrap().is_empty() {
+            // The other worker has to be awake. On a slow machine it may be reported itself.
+            while !others.lock().unwrap().iter().any(is_long) {
                 yield_now().await;
             }
         });
@@ -53,9 +58,12 @@ fn the_watchdog_names_the_fiber_that_runs_for_too_long() {
         for handle in long {
             handle.wait().unwrap();
         }
-        let poll = seen.lock().unwrap()[0];
-        assert!(poll.duration >= Duration::from_millis(5), "{poll}");
-        assert!(poll.to_string().contains("\"long\""), "{poll}");
+        let polls = seen.lock().unwrap();
+        for poll in &*polls {
+            assert!(poll.duration >= Duration::from_millis(5), "{poll}");
+        }
+        assert!(polls.iter().any(is_long));
+        drop(polls);
         let long_polls: u64 = runtime
             .worker_metrics()
             .iter()
