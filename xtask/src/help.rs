@@ -21,11 +21,12 @@ cargo xtask <command>
   cabi             the C ABI, used from C and from C++
   deny             licences, duplicates and sources of the dependencies
   miri             the pure Rust parts under Miri; needs nightly
-  asan             the tests and planted bugs under AddressSanitizer; needs nightly
+  asan             the tests and planted bugs under AddressSanitizer; needs nightly; in `ci`, as
+                   for tsan, of the tests those of the switch
   tsan             the same under ThreadSanitizer; needs nightly with rust-src
   valgrind         the tests of the switch, and a planted bug, under Valgrind
   cross [target]   the crates, tested for other targets, under an emulator where needed
-  cpus             the switch for AArch64 on an old processor and on the newest
+  cpus             the switch for AArch64 on an old processor
   foreign          the targets that nothing here can run, linted, assembled and read
   pages            the arena, emulated with pages of 16 and of 64 KiB
   bench [args]     the benchmarks, in release; --write has them write their tables

@@ -64,6 +64,8 @@ fn main() -> ExitCode {
         ["bench-ffi"] => exit(&[bench_ffi::run(&shell)]),
         ["install-ffi", rest @ ..] => exit(&[install_ffi::run(&shell, rest)]),
         ["bench-arena", rest @ ..] => exit(&[bench::run_arena(&shell, rest)]),
+        ["asan"] => exit(&[asan::all(&shell)]),
+        ["tsan"] => exit(&[tsan::all(&shell)]),
         ["shuttle"] => exit(&[shuttle::all(&shell)]),
         ["sim-plots"] => exit(&[sim_plots::run(&shell)]),
         ["bench-switch", rest @ ..] => exit(&[bench_switch::run(&shell, rest)]),
