@@ -86,11 +86,16 @@ pub(crate) fn run(shell: &Shell) -> Result<(), Halt> {
 
 /// Clippy checks types on its way.
 fn lint(shell: &Shell, target: &Target) -> Result<(), Halt> {
-    let mut line = vec!["cargo", "clippy", "--locked", "--all-targets"];
-    line.extend(["--target", target.triple]);
-    line.extend(CRATES.iter().flat_map(|name| ["-p", name]));
-    line.extend(["--", "-D", "warnings"]);
-    shell.run(&line)
+    for name in CRATES {
+        let mut line = vec!["cargo", "clippy", "--locked", "--target", target.triple];
+        line.extend(["-p", name]);
+        // The tests of the arena make stacks of the system's, which they know on Linux alone.
+        let is_all = *name == "dtact-switch";
+        line.push(if is_all { "--all-targets" } else { "--lib" });
+        line.extend(["--", "-D", "warnings"]);
+        shell.run(&line)?;
+    }
+    Ok(())
 }
 
 /// In release, where assembly meets the optimiser, and without link-time optimisation, which would
@@ -126,7 +131,7 @@ fn read(shell: &Shell, target: &Target) -> Result<(), Halt> {
         "inline_float",
         "publishing_no_float",
         "switch_naked_no_float",
-        "resume_float",
+        "resume_no_float",
         "suspend_no_float",
     ];
     for name in functions {
