@@ -21,9 +21,9 @@ cargo xtask <command>
   cabi             the C ABI, used from C and from C++
   deny             licences, duplicates and sources of the dependencies
   miri             the pure Rust parts under Miri; needs nightly
-  asan             the tests and planted bugs under AddressSanitizer; needs nightly; in `ci`, as
-                   for tsan, of the tests those of the switch
-  tsan             the same under ThreadSanitizer; needs nightly with rust-src
+  asan             the tests and planted bugs under AddressSanitizer; needs nightly; in `ci`
+                   the tests of the switch alone
+  tsan             the same under ThreadSanitizer, not in `ci`; needs nightly with rust-src
   valgrind         the tests of the switch, and a planted bug, under Valgrind
   cross [target]   the crates, tested for other targets, under an emulator where needed
   cpus             the switch for AArch64 on an old processor

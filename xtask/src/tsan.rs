@@ -34,18 +34,9 @@ const CRATES: [&str; 5] = [
     "dtact",
 ];
 
-/// Runs the tests of all of them, which must be silent, and the planted race, which must be
-/// reported.
-pub(crate) fn all(shell: &Shell) -> Result<(), Halt> {
-    run(shell, &CRATES)
-}
-
-/// The same with the tests of the switch alone, for `ci`: the others take minutes.
-pub(crate) fn some(shell: &Shell) -> Result<(), Halt> {
-    run(shell, &CRATES[..1])
-}
-
-fn run(shell: &Shell, crates: &[&'static str]) -> Result<(), Halt> {
+/// Runs the tests, which must be silent, and the planted race, which must be reported. It takes too
+/// long for `ci`.
+pub(crate) fn run(shell: &Shell) -> Result<(), Halt> {
     if !cfg!(all(target_arch = "x86_64", target_os = "linux")) {
         return Err(Halt::Unsupported(format!("set up for {TARGET} alone")));
     }
@@ -69,6 +60,6 @@ fn run(shell: &Shell, crates: &[&'static str]) -> Result<(), Halt> {
     planted::check(shell, &vars, &command, &BUGS)?;
     let mut tests = cargo("test").to_vec();
     tests.extend(["--no-fail-fast", "--tests"]);
-    tests.extend(crates.iter().flat_map(|name| ["-p", name]));
+    tests.extend(CRATES.iter().flat_map(|name| ["-p", name]));
     shell.run_with(&vars, &tests)
 }
