@@ -65,6 +65,7 @@ fn main() -> ExitCode {
         ["install-ffi", rest @ ..] => exit(&[install_ffi::run(&shell, rest)]),
         ["bench-arena", rest @ ..] => exit(&[bench::run_arena(&shell, rest)]),
         ["asan"] => exit(&[asan::all(&shell)]),
+        ["valgrind"] => exit(&[valgrind::run(&shell)]),
         ["tsan"] => exit(&[tsan::run(&shell)]),
         ["shuttle"] => exit(&[shuttle::all(&shell)]),
         ["sim-plots"] => exit(&[sim_plots::run(&shell)]),

@@ -4,7 +4,7 @@ use crate::outcome::Halt;
 use crate::shell::Shell;
 use crate::{
     alone, asan, cabi, cpus, cross, deny, doc, fmt, foreign, lint, loom, miri, pages, shuttle,
-    test, tidy, valgrind,
+    test, tidy,
 };
 
 /// One step of `ci`, and the command by which it runs alone.
@@ -63,7 +63,6 @@ pub(crate) const ALL: &[Step] = &[
     step("deny", |shell, _| deny::run(shell)),
     step("miri", |shell, _| miri::run(shell)),
     step("asan", |shell, _| asan::some(shell)),
-    step("valgrind", |shell, _| valgrind::run(shell)),
     on("x86_64-unknown-linux-musl"),
     on("aarch64-unknown-linux-gnu"),
     step("cpus", |shell, _| cpus::run(shell)),

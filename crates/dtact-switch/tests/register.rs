@@ -130,6 +130,7 @@ fn the_state_is_kept_on_both_sides_in_every_pairing_without_float() {
     in_every_pairing::<CrossThreadNoFloat>(ROUNDS_AGAIN);
 }
 
+#[cfg_attr(dtact_valgrind, ignore = "Valgrind has no rounding modes")]
 #[test]
 fn the_state_is_kept_on_both_sides_in_every_pairing_with_float() {
     in_every_pairing::<SameThreadFloat>(rounds());
