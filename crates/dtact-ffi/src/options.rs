@@ -264,7 +264,8 @@ fn kept(name: &str) -> &'static str {
     kept
 }
 
-#[cfg(test)]
+// A runtime of the usual size is too large for the interpreter.
+#[cfg(all(test, not(miri)))]
 mod tests {
     use core::ptr;
 
@@ -292,10 +293,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg_attr(
-        miri,
-        ignore = "a runtime of the usual size is too large for the interpreter"
-    )]
     fn a_name_outlives_its_options_and_is_in_the_dump() {
         let mut runtime = ptr::null_mut();
         // SAFETY: `runtime` can be written.
