@@ -5,9 +5,12 @@
 mod common;
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     thread,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use common::{bounded, until};
@@ -16,13 +19,6 @@ use dtact::{
     SafetyLevel, ThresholdError, TopologyMode, WorkloadKind, set_deflection_threshold, spawn_with,
     topology, wait, yield_now,
 };
-
-fn spin(duration: Duration) {
-    let begin = Instant::now();
-    while begin.elapsed() < duration {
-        std::hint::spin_loop();
-    }
-}
 
 /// Whether the report names the fiber that is called so.
 fn is_long(poll: &LongPoll) -> bool {
@@ -33,26 +29,32 @@ fn is_long(poll: &LongPoll) -> bool {
 fn the_watchdog_names_the_fiber_that_runs_for_too_long() {
     bounded(|| {
         let seen: Arc<Mutex<Vec<LongPoll>>> = Arc::default();
-        let inner = Arc::clone(&seen);
+        let is_reported: Arc<AtomicBool> = Arc::default();
+        let (polls, reported) = (Arc::clone(&seen), Arc::clone(&is_reported));
         let runtime = Builder::new()
             .workers(2)
             .watchdog(Duration::from_millis(5), move |poll| {
-                inner.lock().unwrap().push(*poll);
+                polls.lock().unwrap().push(*poll);
+                reported.fetch_or(is_long(poll), Relaxed);
                 panic!("a report that panics harms nobody");
             })
             .build()
             .unwrap();
-        let others = Arc::clone(&seen);
+        let others = Arc::clone(&is_reported);
         let other = runtime.spawn(async move {
             // The other worker has to be awake. On a slow machine it may be reported itself.
-            while !others.lock().unwrap().iter().any(is_long) {
+            while !others.load(Relaxed) {
                 yield_now().await;
             }
         });
+        // However long a report takes.
         let long = runtime.block_on(async {
-            [spawn_with()
-                .name("long")
-                .spawn_fn(|| spin(Duration::from_millis(300)))]
+            let own = Arc::clone(&is_reported);
+            [spawn_with().name("long").spawn_fn(move || {
+                while !own.load(Relaxed) {
+                    std::hint::spin_loop();
+                }
+            })]
         });
         other.wait().unwrap();
         for handle in long {
