@@ -140,7 +140,8 @@ mod tests {
     use core::{cell::UnsafeCell, ffi::c_void, ptr};
 
     use super::{
-        CxxGlobals, DtactStatus, Taken, cxx_globals, dtact_register_cxx_globals, errno, set_errno,
+        CxxGlobals, DtactCxxGlobals, DtactStatus, Taken, cxx_globals, dtact_register_cxx_globals,
+        errno, set_errno,
     };
 
     thread_local! {
@@ -179,6 +180,8 @@ mod tests {
         // SAFETY: null is allowed.
         let status = unsafe { dtact_register_cxx_globals(None) };
         assert_eq!(status, DtactStatus::InvalidArgument);
+        // One value: two casts of one function may have two addresses.
+        let get: DtactCxxGlobals = get;
         for _ in 0..2 {
             // SAFETY: it returns what the C++ runtime would.
             let status = unsafe { dtact_register_cxx_globals(Some(get)) };
