@@ -19,7 +19,6 @@
 )]
 
 mod alone;
-mod asan;
 mod bench;
 mod bench_ffi;
 mod bench_switch;
@@ -39,13 +38,13 @@ mod miri;
 mod outcome;
 mod pages;
 mod planted;
+mod sanitizer;
 mod shell;
 mod shuttle;
 mod sim_plots;
 mod steps;
 mod test;
 mod tidy;
-mod tsan;
 mod valgrind;
 mod wine;
 
@@ -64,9 +63,9 @@ fn main() -> ExitCode {
         ["bench-ffi"] => exit(&[bench_ffi::run(&shell)]),
         ["install-ffi", rest @ ..] => exit(&[install_ffi::run(&shell, rest)]),
         ["bench-arena", rest @ ..] => exit(&[bench::run_arena(&shell, rest)]),
-        ["asan"] => exit(&[asan::all(&shell)]),
+        ["asan"] => exit(&[sanitizer::ADDRESS.all(&shell)]),
         ["valgrind"] => exit(&[valgrind::run(&shell)]),
-        ["tsan"] => exit(&[tsan::run(&shell)]),
+        ["tsan"] => exit(&[sanitizer::THREAD.all(&shell)]),
         ["shuttle"] => exit(&[shuttle::all(&shell)]),
         ["sim-plots"] => exit(&[sim_plots::run(&shell)]),
         ["bench-switch", rest @ ..] => exit(&[bench_switch::run(&shell, rest)]),

@@ -3,7 +3,7 @@
 use crate::outcome::Halt;
 use crate::shell::Shell;
 use crate::{
-    alone, asan, cabi, cpus, cross, deny, doc, fmt, foreign, lint, loom, miri, pages, shuttle,
+    alone, cabi, cpus, cross, deny, doc, fmt, foreign, lint, loom, miri, pages, sanitizer, shuttle,
     test, tidy,
 };
 
@@ -62,7 +62,7 @@ pub(crate) const ALL: &[Step] = &[
     step("cabi", |shell, _| cabi::run(shell)),
     step("deny", |shell, _| deny::run(shell)),
     step("miri", |shell, _| miri::run(shell)),
-    step("asan", |shell, _| asan::some(shell)),
+    step("asan", |shell, _| sanitizer::ADDRESS.some(shell)),
     on("x86_64-unknown-linux-musl"),
     on("aarch64-unknown-linux-gnu"),
     step("cpus", |shell, _| cpus::run(shell)),
