@@ -66,6 +66,9 @@ mod gate;
 #[cfg(all(test, dtact_loom))]
 mod models;
 #[cfg(dtact_loom)]
+#[path = "fiber/name.rs"]
+mod name;
+#[cfg(dtact_loom)]
 #[path = "runtime/starved.rs"]
 mod starved;
 #[cfg(dtact_loom)]

@@ -1,6 +1,6 @@
 //! Loom models of the protocols of this crate: the state word of a fiber, the registry of
-//! runtimes, the gate that a shutdown closes, and the fibers that wait for a stack. They run the
-//! code itself, on loom's atomics.
+//! runtimes, the gate that a shutdown closes, the fibers that wait for a stack, timers, and the
+//! names of fibers. They run the code itself, on loom's atomics.
 
 #![allow(
     unsafe_code,
@@ -18,6 +18,7 @@ use loom::{
 
 use crate::{
     gate::Gate,
+    name::Name,
     registry::Slot,
     starved::Starved,
     state::{Detach, Finish, JoinSlot, Park, State, Wake},
@@ -588,4 +589,44 @@ fn who_waits_by_an_id_is_woken_or_sees_the_end() {
             assert_eq!(u32::from(has_left_one), woken, "a waiter was left behind");
         });
     }
+}
+
+/// Reads a name while its fiber ends and the next in its cell gets another.
+fn a_name_is_read(asks_again: bool) {
+    /// Each address of a part with each length lies inside.
+    const TEXT: &str = "the first, and the second name, which is longer";
+    const FIRST: &str = TEXT.split_at(9).0;
+    const SECOND: &str = TEXT.split_at(15).1.split_at(20).0;
+    loom::model(move || {
+        let name = Arc::new(Name::new());
+        let generation = Arc::new(AtomicU32::new(1));
+        name.set(FIRST);
+        let next = {
+            let (name, generation) = (Arc::clone(&name), Arc::clone(&generation));
+            thread::spawn(move || {
+                generation.store(2, Ordering::Release);
+                name.set(SECOND);
+            })
+        };
+        let is_there = || !asks_again || generation.load(Ordering::Acquire) == 1;
+        // SAFETY: the first fiber had its name before the threads began, and ends before the next
+        // gets one; what `is_there` does not see stays inside of the text.
+        let read = unsafe { name.get(is_there) };
+        assert!(
+            read.is_none_or(|read| read == FIRST),
+            "put together: {read:?}"
+        );
+        next.join().expect("it ends");
+    });
+}
+
+#[test]
+fn a_name_that_is_read_while_its_fiber_ends_is_whole_or_none() {
+    a_name_is_read(true);
+}
+
+#[test]
+#[should_panic(expected = "put together")]
+fn whoever_does_not_ask_again_puts_a_name_together() {
+    a_name_is_read(false);
 }

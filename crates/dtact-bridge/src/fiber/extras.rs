@@ -5,38 +5,24 @@
 //!
 //! | field | written by | read by |
 //! | --- | --- | --- |
-//! | `name`, `scope_id` | whoever fills the cell, or the holder, once | anyone, who checks the generation after |
+//! | `name`, `scope_id` | whoever fills the cell, or the holder, once | anyone, who checks the generation after: see `name.rs` |
 //! | `locals`, `scope` | whoever fills the cell, then the holder | the same |
-//!
-//! # The race
-//!
-//! Somebody reads the name of a fiber while it ends and the next one is given its cell and another
-//! name: address and length could be of two names. So the reader looks at the generation before
-//! and after. Each field is written with release and read with acquire: who reads any part of the
-//! next name sees the end of the fiber before it, which raised the generation, at the second look.
-//! A fiber gets a name once, and the bit NAMED after it, which the reader looks at first: who sees
-//! the bit sees the whole name.
 //!
 //! # Invariants
 //!
 //! - [bridge.E1] `locals` and `scope` are touched by whoever holds the fiber [bridge.S1], or fills
 //!   its cell, alone.
-//! - [bridge.E2] Address and length of a name that were written for the same fiber are those of a
-//!   text that lives for ever.
 
-#![allow(
-    unsafe_code,
-    reason = "puts names together from two words, and shares what has one holder"
-)]
+#![allow(unsafe_code, reason = "shares what has one holder at a time")]
 
-use core::{cell::UnsafeCell, ptr, slice};
+use core::cell::UnsafeCell;
 
 use dtact_arena::{CellClass, CellIndex};
 
 use crate::{
-    fiber::{Header, local::Locals, traits},
+    fiber::{Header, local::Locals, name::Name, traits},
     scope::ScopeState,
-    sync::{Arc, AtomicPtr, AtomicU64, AtomicUsize, OnceLock, Ordering},
+    sync::{Arc, AtomicU64, OnceLock, Ordering},
 };
 
 /// How many cells one piece of the table is for.
@@ -48,8 +34,7 @@ type Pieces = Box<[OnceLock<Box<[Extra]>>]>;
 /// What belongs to one cell.
 #[derive(Debug)]
 pub(crate) struct Extra {
-    name: AtomicPtr<u8>,
-    name_len: AtomicUsize,
+    name: Name,
     scope_id: AtomicU64,
     scope: UnsafeCell<Option<Arc<ScopeState>>>,
     locals: UnsafeCell<Locals>,
@@ -69,8 +54,7 @@ pub(crate) struct Extras {
 impl Extra {
     const fn new() -> Self {
         Self {
-            name: AtomicPtr::new(ptr::null_mut()),
-            name_len: AtomicUsize::new(0),
+            name: Name::new(),
             scope_id: AtomicU64::new(0),
             scope: UnsafeCell::new(None),
             locals: UnsafeCell::new(Locals::new()),
@@ -79,8 +63,7 @@ impl Extra {
 
     /// For a fiber that is not NAMED yet: while its cell is being filled, or for its holder.
     pub(crate) fn set_name(&self, name: &'static str) {
-        self.name_len.store(name.len(), Ordering::Release);
-        self.name.store(name.as_ptr().cast_mut(), Ordering::Release);
+        self.name.set(name);
     }
 
     /// While the cell is being filled.
@@ -158,16 +141,8 @@ impl Extras {
         if !is_there() || header.traits_with_what_they_announce() & traits::NAMED == 0 {
             return None;
         }
-        let extra = self.get(cell)?;
-        let len = extra.name_len.load(Ordering::Acquire);
-        let name = extra.name.load(Ordering::Acquire);
-        // See "The race".
-        if name.is_null() || !is_there() {
-            return None;
-        }
-        // SAFETY: both words were written for this fiber [bridge.E2].
-        let bytes = unsafe { slice::from_raw_parts(name, len) };
-        // SAFETY: they were a `str`.
-        Some(unsafe { str::from_utf8_unchecked(bytes) })
+        // SAFETY: it was there, with the bit that comes after the name; its end raises the
+        // generation before the cell gets to whoever names the next.
+        unsafe { self.get(cell)?.name.get(is_there) }
     }
 }

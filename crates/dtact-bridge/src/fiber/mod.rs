@@ -28,6 +28,7 @@ pub(crate) mod body;
 pub(crate) mod extras;
 pub(crate) mod id;
 pub(crate) mod local;
+pub(crate) mod name;
 pub(crate) mod state;
 pub(crate) mod traits;
 
