@@ -2,7 +2,9 @@
 //! says which fiber it was.
 //!
 //! Each case runs in a child process; a control child does the same, less deep, and succeeds.
-
+//!
+//! The sanitizers have handlers of their own, which end the process in another way.
+#![cfg(not(any(dtact_asan, dtact_tsan)))]
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 #![allow(clippy::print_stdout, reason = "a child says what it skips")]
 
