@@ -2,7 +2,8 @@
 //! in a child process, beside a control that must succeed.
 //!
 //! Not on Windows, which has to be told of a stack before code runs there.
-#![cfg(all(unix, not(miri), not(dtact_loom)))]
+// The sanitizers handle the signal by themselves.
+#![cfg(all(unix, not(any(miri, dtact_loom, dtact_asan, dtact_tsan))))]
 #![allow(unsafe_code, reason = "writes to stacks and around them")]
 
 mod child;

@@ -1,5 +1,9 @@
 //! A million guarded stacks and a million cells: how many mappings and page tables they cost.
-#![cfg(all(target_os = "linux", not(miri), not(dtact_loom)))]
+// The sanitizers have mappings and page tables of their own.
+#![cfg(all(
+    target_os = "linux",
+    not(any(miri, dtact_loom, dtact_asan, dtact_tsan))
+))]
 
 use std::time::Instant;
 use std::{env, fs};

@@ -1,7 +1,8 @@
 //! What an overflow says before the process ends, and that other faults are none of its business.
 //!
 //! Each case runs in a child process, on threads that run on pooled stacks from their beginning.
-#![cfg(all(unix, not(miri), not(dtact_loom)))]
+// The sanitizers handle the signal by themselves.
+#![cfg(all(unix, not(any(miri, dtact_loom, dtact_asan, dtact_tsan))))]
 #![allow(
     unsafe_code,
     reason = "installs signal handlers, and runs on pooled stacks"
