@@ -134,6 +134,14 @@ impl<T> JoinHandle<T> {
         Some(FiberId::new(fiber))
     }
 
+    /// The fiber, unless it never came to be or its outcome has been taken.
+    pub(crate) const fn fiber(&self) -> Option<FiberRef> {
+        match self.target {
+            Target::Fiber(fiber) => Some(fiber),
+            Target::Failed(_) | Target::Taken => None,
+        }
+    }
+
     /// Asks the fiber to end.
     ///
     /// Parked at an `.await`, its future is dropped; parked in [`wait`](crate::wait()), its stack

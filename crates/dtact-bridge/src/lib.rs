@@ -129,5 +129,7 @@ pub use crate::{
     spawn_builder::{SpawnBuilder, spawn_with},
     task::{TaskFuture, TaskMetadata},
     wait::{WaitExt, is_cancellation, wait, wait_shielded},
-    yield_now::{YieldNow, yield_now},
+    yield_now::{
+        FiberTarget, YieldNow, YieldTo, yield_now, yield_now_sync, yield_to_async, yield_to_sync,
+    },
 };

@@ -335,7 +335,7 @@ pub struct ScopedJoinHandle<'scope, T> {
 }
 
 impl<T> ScopedJoinHandle<'_, T> {
-    fn handle(&self) -> &JoinHandle<T> {
+    pub(crate) fn handle(&self) -> &JoinHandle<T> {
         self.handle.as_ref().expect("it was not dropped")
     }
 

@@ -269,6 +269,11 @@ impl<'scope> Options<'scope> {
         self
     }
 
+    pub(crate) const fn without(mut self, traits: u8) -> Self {
+        self.traits &= !traits;
+        self
+    }
+
     /// What it asks of the mesh; its home is found when it is spawned.
     pub(crate) const fn attributes(mut self, attributes: Attributes) -> Self {
         self.attributes = attributes;

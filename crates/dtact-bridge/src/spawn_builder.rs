@@ -2,7 +2,7 @@
 
 use core::{fmt, future::Future, marker::PhantomData, panic::Location};
 
-use dtact_mesh::{Affinity, Kind as WorkloadKind, Priority};
+use dtact_mesh::{Affinity, Kind as WorkloadKind, Mode as TopologyMode, Priority};
 use dtact_switch::{ContextSwitcher, CrossThreadFloat};
 
 use crate::{
@@ -145,6 +145,25 @@ impl<S: ContextSwitcher> SpawnBuilder<S> {
     pub const fn pinned(mut self) -> Self {
         self.options = self.options.with(traits::PINNED);
         self
+    }
+
+    /// How the fiber gets from worker to worker, in a runtime that lets fibers move
+    /// ([`Builder::topology_mode`](crate::Builder::topology_mode)). Of several calls the last one
+    /// counts.
+    ///
+    /// | mode | the fiber |
+    /// | --- | --- |
+    /// | `P2PMesh` | goes as its runtime has it |
+    /// | `Global` | is queued for whichever worker comes first, whenever it is ready; its affinity does not count |
+    /// | `Pinned` | stays where it was spawned: [`pinned`](Self::pinned) |
+    pub const fn topology_mode(mut self, mode: TopologyMode) -> Self {
+        let is_shared = matches!(mode, TopologyMode::Global);
+        let asked = self.options.asked().with_shared_queue(is_shared);
+        self.options = self.options.without(traits::PINNED).attributes(asked);
+        match mode {
+            TopologyMode::Pinned => self.pinned(),
+            TopologyMode::P2PMesh | TopologyMode::Global => self,
+        }
     }
 
     /// Another switcher: see [`SpawnBuilder`].

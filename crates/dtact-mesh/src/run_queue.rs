@@ -264,13 +264,14 @@ impl Owner {
         }
     }
 
-    /// Takes the oldest tasks up to `wanted`, which comes last, if it is among as many as fit. Gives
-    /// how many that are, 0 if it is not.
+    /// Takes the oldest tasks up to `wanted`, which comes last, if it is among as many as fit.
+    /// Gives how many that are, 0 if it is not.
     pub(crate) fn take_up_to(&self, wanted: TaskIndex, into: &mut [u32]) -> usize {
         let tail = self.tail();
         loop {
             let head = self.queue.head.load(Ordering::Acquire);
-            let mut copies = (head..tail).zip(into.iter_mut()).map(|(position, copy)| {
+            let places = (head..tail).zip(into.iter_mut());
+            let mut copies = places.map(|(position, copy)| {
                 *copy = self.queue.slot(position).load(Ordering::Relaxed);
                 Tagged::from_slot(*copy).task()
             });

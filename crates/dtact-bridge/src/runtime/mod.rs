@@ -167,6 +167,12 @@ impl Runtime {
         spawn::closure_on(&self.shared, options, closure)
     }
 
+    /// Does nothing: the workers run from [`Builder::build`] on. Here for programs from the time
+    /// when a runtime was made first and started later.
+    pub const fn start(&self) {
+        let _ = self;
+    }
+
     /// Runs a future on the calling thread, which sleeps while it is pending. Within it,
     /// [`spawn`](crate::spawn()) means this runtime.
     ///

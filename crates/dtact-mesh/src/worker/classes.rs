@@ -134,7 +134,7 @@ impl<L: Links> Worker<L> {
     fn place(&self, task: TaskIndex) -> bool {
         let mesh = &*self.mesh;
         let attributes = mesh.attributes(task);
-        if mesh.config().mode == Mode::Global {
+        if mesh.config().mode == Mode::Global || attributes.is_in_shared_queue() {
             mesh.inject(task);
             return true;
         }
@@ -166,6 +166,7 @@ impl<L: Links> Worker<L> {
             return true;
         }
         attributes.priority() == Priority::Normal
+            && !attributes.is_in_shared_queue()
             && attributes.home().is_none_or(|home| {
                 self.mesh.config().domains.distance(self.id, home) <= self.mesh.reach(attributes)
             })
