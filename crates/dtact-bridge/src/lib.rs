@@ -102,6 +102,10 @@ pub use dtact_switch::{
     ContextSwitcher, CrossThreadFloat, CrossThreadNoFloat, SameThreadFloat, SameThreadNoFloat,
 };
 
+/// What only some processors do.
+#[cfg(all(not(dtact_loom), feature = "hw-acceleration"))]
+pub use dtact_switch::hw;
+
 #[cfg(not(dtact_loom))]
 pub use crate::{
     blocking::{blocking, spawn_blocking},

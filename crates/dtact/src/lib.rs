@@ -21,6 +21,7 @@
 //! | let a certain fiber run next | [`yield_to_async`], [`yield_to_sync`] |
 //! | configure the process's runtime | [`dtact_init`](macro@dtact_init) on `main` |
 //! | learn where a thread runs, and bind workers to CPUs | [`topology`], [`Builder::placement`] |
+//! | demote a line of the cache | `hw`, behind the feature `hw-acceleration` |
 //! | hear of fibers that run for too long | [`Builder::watchdog`] |
 //! | have a runtime of one's own | [`Builder`], [`Runtime`] |
 //!
@@ -53,6 +54,11 @@ pub use dtact_bridge::{
 };
 pub use dtact_bridge::{time, topology};
 pub use dtact_macros::{dtact_init, task};
+
+#[cfg(feature = "hw-acceleration")]
+pub use dtact_bridge::hw;
+#[cfg(feature = "hw-acceleration")]
+pub use hw::{cldemote, uintr};
 
 /// What only code on a stack of its own needs, named as its `async` counterpart is.
 pub mod fiber {
