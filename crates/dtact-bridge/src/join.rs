@@ -17,7 +17,7 @@ use core::{
 use dtact_arena::CellIndex;
 
 use crate::{
-    error::{JoinError, SpawnError, TrySpawnError},
+    error::{JoinError, SpawnError},
     fiber::{
         Cell,
         id::FiberId,
@@ -87,10 +87,6 @@ impl<T> JoinHandle<T> {
             target: Target::Failed(error),
             result: PhantomData,
         }
-    }
-
-    pub(crate) fn or_failed<F>(spawned: Result<Self, TrySpawnError<F>>) -> Self {
-        spawned.unwrap_or_else(|refused| Self::failed(refused.error))
     }
 
     /// Waits for the fiber to end, from code that is not `async`: [`wait`](crate::wait()).

@@ -12,6 +12,7 @@
 //! | `runtime` | configuration, what workers share, shutdown |
 //! | `worker` | the loop, its stacks, suspension |
 //! | `spawn`, `spawn_builder`, `join`, `waker` | into a cell, out of it, and what happens in between |
+//! | `room` | what `spawn` does where all cells are taken |
 //! | `task` | futures that say how they want to be spawned |
 //! | `scope` | fibers that borrow |
 //! | [`topology`] | the machine |
@@ -35,6 +36,8 @@ mod join;
 #[cfg(not(dtact_loom))]
 mod no_suspend;
 mod registry;
+#[cfg(not(dtact_loom))]
+mod room;
 #[cfg(not(dtact_loom))]
 mod runtime;
 #[cfg(not(dtact_loom))]
@@ -125,6 +128,7 @@ pub use crate::{
         dump::{Dump, FiberDump, FiberStatus, dump_all},
         long_poll::LongPoll,
         metrics::{Metrics, WorkerMetrics},
+        panic_policy::PanicPolicy,
         set_deflection_threshold,
         stack_size::IntoStackSize,
     },

@@ -9,6 +9,7 @@ use crate::{
     error::TrySpawnError,
     fiber::traits,
     join::JoinHandle,
+    room,
     runtime::{Runtime, stack_size::IntoStackSize},
     spawn::{self, Options},
 };
@@ -184,7 +185,9 @@ impl<S: ContextSwitcher> SpawnBuilder<S> {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        JoinHandle::or_failed(self.try_spawn(future))
+        room::spawn_when_there_is(future, room::timeout_at_hand, |future| {
+            self.try_spawn(future)
+        })
     }
 
     /// As [`spawn`](Self::spawn), but gives the future back where it cannot be spawned.
@@ -209,7 +212,9 @@ impl<S: ContextSwitcher> SpawnBuilder<S> {
         F: Future + 'static,
         F::Output: 'static,
     {
-        JoinHandle::or_failed(self.try_spawn_local(future))
+        room::spawn_when_there_is(future, room::timeout_at_hand, |future| {
+            self.try_spawn_local(future)
+        })
     }
 
     /// As [`spawn_local`](Self::spawn_local), but gives the future back where it cannot be spawned.
@@ -232,7 +237,9 @@ impl<S: ContextSwitcher> SpawnBuilder<S> {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        JoinHandle::or_failed(self.try_spawn_fn(closure))
+        room::spawn_when_there_is(closure, room::timeout_at_hand, |closure| {
+            self.try_spawn_fn(closure)
+        })
     }
 
     /// As [`spawn_fn`](Self::spawn_fn), but gives the closure back where it cannot be spawned.

@@ -22,6 +22,7 @@
 //! | configure the process's runtime | [`dtact_init`](macro@dtact_init) on `main` |
 //! | learn where a thread runs, and bind workers to CPUs | [`topology`], [`Builder::placement`] |
 //! | demote a line of the cache | `hw`, behind the feature `hw-acceleration` |
+//! | say what a panic of a fiber does | [`Builder::panic_policy`] |
 //! | hear of fibers that run for too long | [`Builder::watchdog`] |
 //! | have a runtime of one's own | [`Builder`], [`Runtime`] |
 //!
@@ -44,7 +45,7 @@ pub use dtact_bridge::{
     Affinity, ArenaError, BuildError, Builder, ContextSwitcher, CrossThreadFloat,
     CrossThreadNoFloat, Deflection, Dump, Ended, FiberDump, FiberId, FiberLocal, FiberStatus,
     FiberTarget, InitError, IntoStackSize, JoinError, JoinHandle, LongPoll, MeshError, Metrics,
-    ParseStackSizeError, Placement, PlacementError, Priority, Runtime, SafetyLevel,
+    PanicPolicy, ParseStackSizeError, Placement, PlacementError, Priority, Runtime, SafetyLevel,
     SameThreadFloat, SameThreadNoFloat, Scope, ScopedJoinHandle, ShutdownError, SpawnBuilder,
     SpawnError, TaskFuture, TaskMetadata, ThresholdError, TopologyError, TopologyMode,
     TrySpawnError, Unguarded, WaitExt, WorkerMetrics, WorkloadKind, YieldNow, YieldTo, blocking,
@@ -70,8 +71,8 @@ pub mod fiber {
 /// What a runtime is made of, and what can be set while it runs.
 pub mod config {
     pub use dtact_bridge::{
-        Builder, Deflection, IntoStackSize, Placement, SafetyLevel, ThresholdError, TopologyMode,
-        Unguarded, set_deflection_threshold,
+        Builder, Deflection, IntoStackSize, PanicPolicy, Placement, SafetyLevel, ThresholdError,
+        TopologyMode, Unguarded, set_deflection_threshold,
     };
 }
 
