@@ -24,6 +24,7 @@ use crate::{
         state::{Detach, JoinSlot},
     },
     fiber_ref::FiberRef,
+    foreign::Handle,
     registry::RUNTIMES,
     runtime::{Shared, shutdown},
     sync::Ordering,
@@ -138,6 +139,21 @@ impl<T> JoinHandle<T> {
         }
     }
 
+    /// Gives the handle up for the fiber's name, a number that other languages can have: whoever
+    /// has it can join the fiber. See [`foreign`](crate::foreign). [`Handle::NONE`] where the fiber
+    /// was not spawned, or its outcome has been taken.
+    #[must_use = "whoever has the handle joins or detaches the fiber"]
+    pub fn into_handle(mut self) -> Handle
+    where
+        T: Send + 'static,
+    {
+        let Target::Fiber(fiber) = core::mem::replace(&mut self.target, Target::Taken) else {
+            return Handle::NONE;
+        };
+        with_cell(fiber, |_, _, cell| cell.header().state.make_named());
+        Handle::new(fiber)
+    }
+
     /// Asks the fiber to end.
     ///
     /// Parked at an `.await`, its future is dropped; parked in [`wait`](crate::wait()), its stack
@@ -172,7 +188,7 @@ fn with_cell<R>(
 }
 
 /// Whether the fiber that runs this would wait for ever for the end of that one.
-fn is_deadlock(fiber: FiberRef) -> bool {
+pub(crate) fn is_deadlock(fiber: FiberRef) -> bool {
     let Some(context) = context::current_or_blocked() else {
         return false;
     };
@@ -195,7 +211,7 @@ fn is_deadlock(fiber: FiberRef) -> bool {
 
 /// Gives up the cell of an ended fiber, whose outcome has been taken out of it.
 #[inline]
-fn release(fiber: FiberRef) {
+pub(crate) fn release(fiber: FiberRef) {
     match context::current() {
         // The runtime lives while its worker runs: two plain stores do.
         Some(context) if context.shared.number() == fiber.runtime() => {
@@ -260,7 +276,7 @@ impl<T> Future for JoinHandle<T> {
 }
 
 /// Leaves a waker for the fiber's end. Returns whether it has ended.
-fn register(cell: Cell, waker: &Waker) -> bool {
+pub(crate) fn register(cell: Cell, waker: &Waker) -> bool {
     let header = cell.header();
     match header.state.take_join_slot() {
         (JoinSlot::Done, _) => true,
@@ -325,7 +341,7 @@ unsafe fn take<T>(cell: Cell) -> Result<T, JoinError> {
 /// # Safety
 ///
 /// - The cell is that of the handle's fiber, and the caller gives the handle up.
-unsafe fn detach(cell: Cell) -> bool {
+pub(crate) unsafe fn detach(cell: Cell) -> bool {
     let state = &cell.header().state;
     if state.take_join_slot() == (JoinSlot::Mine, true) {
         // SAFETY: the slot is the handle's [bridge.S3], and a waker was left in it.

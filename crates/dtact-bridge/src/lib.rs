@@ -13,6 +13,7 @@
 //! | `worker` | the loop, its stacks, suspension |
 //! | `spawn`, `spawn_builder`, `join`, `waker` | into a cell, out of it, and what happens in between |
 //! | `room` | what `spawn` does where all cells are taken |
+//! | [`foreign`] | fibers by number, and spawned for C |
 //! | `task` | futures that say how they want to be spawned |
 //! | `scope` | fibers that borrow |
 //! | [`topology`] | the machine |
@@ -31,6 +32,8 @@ mod error;
 mod fiber;
 #[cfg(not(dtact_loom))]
 mod fiber_ref;
+#[cfg(not(dtact_loom))]
+pub mod foreign;
 #[cfg(not(dtact_loom))]
 mod join;
 #[cfg(not(dtact_loom))]

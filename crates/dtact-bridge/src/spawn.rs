@@ -17,9 +17,11 @@ use crate::{
     error::{ParseStackSizeError, SpawnError, TrySpawnError},
     fiber::{
         body::{self, VTable},
+        state::Owner,
         traits,
     },
     fiber_ref::FiberRef,
+    foreign::Handle,
     join::JoinHandle,
     room,
     runtime::{Runtime, Shared, shared::task_of, stack_size::IntoStackSize},
@@ -240,6 +242,20 @@ pub(crate) fn on_runtime_at_hand<W, T>(
     }
 }
 
+/// The same for fibers that are given out by name; that of none where it fails.
+pub(crate) fn by_name_at_hand<W>(
+    what: W,
+    spawn: impl FnOnce(&Shared, W) -> Result<FiberRef, TrySpawnError<W>>,
+) -> Handle {
+    let spawned = match at_hand() {
+        Some(shared) => spawn(shared, what).ok(),
+        None => Runtime::global()
+            .ok()
+            .and_then(|runtime| spawn(runtime.shared(), what).ok()),
+    };
+    spawned.map_or(Handle::NONE, Handle::new)
+}
+
 /// How a fiber is to be spawned.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Options<'scope> {
@@ -343,7 +359,7 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    place_or_box(shared, options, future).map(JoinHandle::new)
+    place_or_box::<_, ForHandle>(shared, options, future).map(JoinHandle::new)
 }
 
 /// Spawns a future that need not be `Send`, on the worker that calls this.
@@ -362,7 +378,7 @@ where
         });
     };
     let options = options.with(traits::PINNED | traits::LOCAL);
-    place_or_box(&context.shared, options, future).map(JoinHandle::new)
+    place_or_box::<_, ForHandle>(&context.shared, options, future).map(JoinHandle::new)
 }
 
 pub(crate) fn closure_on<F, T>(
@@ -382,18 +398,15 @@ fn place_closure<F: FnOnce() -> T, T>(
     options: Options<'_>,
     closure: F,
 ) -> Result<JoinHandle<T>, TrySpawnError<F>> {
-    place_or_box(
+    place_or_box::<_, ForHandle>(
         shared,
         options.with(traits::CLOSURE | shared.traits_of_all),
-        ClosureFuture(Some(closure)),
+        ClosureFuture::new(closure),
     )
     .map(JoinHandle::new)
-    .map_err(|TrySpawnError { error, rejected }| {
-        let closure = rejected.0.expect("it has not been polled");
-        TrySpawnError {
-            error,
-            rejected: closure,
-        }
+    .map_err(|TrySpawnError { error, rejected }| TrySpawnError {
+        error,
+        rejected: rejected.into_inner(),
     })
 }
 
@@ -412,7 +425,8 @@ where
     F: Future + Send,
     F::Output: Send,
 {
-    place_or_box(shared, options.with(shared.traits_of_all), future).map(JoinHandle::new)
+    place_or_box::<_, ForHandle>(shared, options.with(shared.traits_of_all), future)
+        .map(JoinHandle::new)
 }
 
 /// As [`closure_on`], for a closure that borrows.
@@ -437,10 +451,27 @@ where
 struct Plan {
     class: CellClass,
     vtable: &'static VTable,
+    owner: Owner,
+}
+
+/// For whom a fiber is spawned, as far as its cell is concerned.
+pub(crate) trait For<F: Future> {
+    const OWNER: Owner;
+    const VTABLE: &'static VTable;
+    const VTABLE_ESCAPED: &'static VTable;
+}
+
+/// For a [`JoinHandle`].
+pub(crate) struct ForHandle;
+
+impl<F: Future> For<F> for ForHandle {
+    const OWNER: Owner = Owner::Handle;
+    const VTABLE: &'static VTable = body::vtable_of::<F>();
+    const VTABLE_ESCAPED: &'static VTable = body::vtable_of_escaped::<F>();
 }
 
 #[inline]
-fn place_or_box<F: Future>(
+pub(crate) fn place_or_box<F: Future, W: For<F>>(
     shared: &Shared,
     options: Options<'_>,
     future: F,
@@ -448,7 +479,8 @@ fn place_or_box<F: Future>(
     if let Some(class) = const { body::class_of::<F>() } {
         let plan = Plan {
             class,
-            vtable: body::vtable_of::<F>(),
+            vtable: W::VTABLE,
+            owner: W::OWNER,
         };
         return place(shared, plan, options, future);
     }
@@ -456,7 +488,8 @@ fn place_or_box<F: Future>(
     let class = class.expect("two pointers fit into every cell");
     let plan = Plan {
         class,
-        vtable: body::vtable_of_escaped::<F>(),
+        vtable: W::VTABLE_ESCAPED,
+        owner: W::OWNER,
     };
     match place(shared, plan, options, Escaped(Box::pin(future))) {
         Ok(fiber) => {
@@ -507,7 +540,7 @@ fn place<F: Future>(
     let cell = shared.cell(index.raw()).expect("a cell of this pool");
     let header = cell.header();
     header.vtable.set(Some(plan.vtable));
-    header.floor.set(floor);
+    header.set_floor(floor);
     header.set_location(options.location);
     let mut traits = options.traits;
     if floor != 0 {
@@ -531,7 +564,7 @@ fn place<F: Future>(
     }
     // SAFETY: the cell was just taken from the pool, and is of the class that the future needs.
     unsafe { body::write_future(cell, future) };
-    let generation = header.state.begin(shared.generation_min);
+    let generation = header.state.begin(shared.generation_min, plan.owner);
     match context {
         Some(context) => {
             context.counters().spawned();
@@ -606,7 +639,18 @@ fn refusal(shared: &Shared, _error: &ArenaError) -> SpawnError {
 }
 
 /// A closure as a future: its one poll runs it to the end.
-struct ClosureFuture<F>(Option<F>);
+pub(crate) struct ClosureFuture<F>(Option<F>);
+
+impl<F> ClosureFuture<F> {
+    pub(crate) const fn new(closure: F) -> Self {
+        Self(Some(closure))
+    }
+
+    /// The closure again, where it has not been polled.
+    pub(crate) fn into_inner(self) -> F {
+        self.0.expect("it has not been polled")
+    }
+}
 
 // The closure is moved out before it runs; nothing is ever pinned in here.
 impl<F> Unpin for ClosureFuture<F> {}

@@ -175,7 +175,7 @@ impl<S: ContextSwitcher> SpawnBuilder<S> {
         }
     }
 
-    fn options(self) -> Options<'static> {
+    pub(crate) fn options(self) -> Options<'static> {
         self.options.with(Self::TRAITS)
     }
 

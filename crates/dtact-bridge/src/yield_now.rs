@@ -12,6 +12,7 @@ use dtact_mesh::TaskIndex;
 use crate::{
     fiber::id::FiberId,
     fiber_ref::FiberRef,
+    foreign::Handle,
     join::JoinHandle,
     scope::ScopedJoinHandle,
     sync,
@@ -100,10 +101,11 @@ fn is_in_fiber() -> bool {
     context::current().is_some_and(|context| context.fiber.get().is_some())
 }
 
-/// What names a fiber to yield to: a [`FiberId`], or a reference to a handle.
+/// What names a fiber to yield to: a [`FiberId`], a [`Handle`], or a reference to another handle.
 pub trait FiberTarget: sealed::Target {}
 
 impl FiberTarget for FiberId {}
+impl FiberTarget for Handle {}
 impl<T> FiberTarget for &JoinHandle<T> {}
 impl<T> FiberTarget for &ScopedJoinHandle<'_, T> {}
 
@@ -113,7 +115,7 @@ mod sealed {
         reason = "what cannot be named cannot be implemented elsewhere"
     )]
 
-    use super::{FiberId, FiberRef, JoinHandle, ScopedJoinHandle};
+    use super::{FiberId, FiberRef, Handle, JoinHandle, ScopedJoinHandle};
 
     pub trait Target {
         /// The word of the fiber's name.
@@ -121,6 +123,12 @@ mod sealed {
     }
 
     impl Target for FiberId {
+        fn word(&self) -> Option<u64> {
+            Some(self.fiber().word())
+        }
+    }
+
+    impl Target for Handle {
         fn word(&self) -> Option<u64> {
             Some(self.fiber().word())
         }

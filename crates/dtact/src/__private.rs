@@ -42,4 +42,7 @@ fn end(runtime: &Runtime) {
     }
 }
 
-pub use dtact_bridge::dump_all;
+pub use dtact_bridge::{
+    dump_all,
+    foreign::{CValue, export_async, export_fiber, export_local},
+};

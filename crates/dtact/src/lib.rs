@@ -17,6 +17,7 @@
 //! | keep a value for each fiber | [`fiber_local!`] |
 //! | wait for a future from plain code | [`wait()`], or [`.wait()`](WaitExt::wait) on it |
 //! | the same, where a cancellation must not cut it short | [`wait_shielded`] |
+//! | have fibers by number, as C has | [`foreign`], [`dtact_handle_t`], [`dtact_await`], [`cancel()`], [`outcome()`], [`fiber_info`] |
 //! | let others run | [`yield_now`]; from plain code [`fiber::yield_now`] |
 //! | let a certain fiber run next | [`yield_to_async`], [`yield_to_sync`] |
 //! | configure the process's runtime | [`dtact_init`](macro@dtact_init) on `main` |
@@ -37,6 +38,9 @@
 
 /// Another name of [`WaitExt`].
 pub use dtact_bridge::WaitExt as DtactWaitExt;
+/// The name of a fiber for C: [`Handle`](foreign::Handle).
+pub use dtact_bridge::foreign::Handle as dtact_handle_t;
+pub use dtact_bridge::foreign::{FiberOutcome, cancel, dtact_await, fiber_info, outcome};
 /// Another name of [`wait()`].
 pub use dtact_bridge::wait as dtact_wait;
 /// Another name of [`yield_to_async`].
@@ -53,7 +57,7 @@ pub use dtact_bridge::{
     spawn_blocking, spawn_local, spawn_with, spawn_with_stack, try_spawn, try_spawn_local, wait,
     wait_shielded, yield_now, yield_to_async, yield_to_sync,
 };
-pub use dtact_bridge::{time, topology};
+pub use dtact_bridge::{foreign, time, topology};
 pub use dtact_macros::{dtact_init, task};
 
 #[cfg(feature = "hw-acceleration")]

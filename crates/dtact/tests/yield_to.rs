@@ -15,8 +15,8 @@ use std::{
 
 use common::{bounded, each_runtime, stackful};
 use dtact::{
-    Builder, FiberId, Runtime, TopologyMode, fiber, scope, spawn, spawn_local, spawn_with,
-    spawn_with_stack, yield_now, yield_to, yield_to_async, yield_to_sync,
+    Builder, FiberId, Runtime, TopologyMode, dtact_handle_t, fiber, scope, spawn, spawn_local,
+    spawn_with, spawn_with_stack, yield_now, yield_to, yield_to_async, yield_to_sync,
 };
 
 type Log = Arc<Mutex<Vec<u32>>>;
@@ -43,6 +43,8 @@ fn the_fiber_that_is_yielded_to_runs_before_all_others() {
                 })
                 .collect();
             yield_to_async(&handles[4]).await;
+            // By number, as C has it; there is no such fiber.
+            yield_to(dtact_handle_t::from_raw(7)).await;
             for handle in handles {
                 handle.await.unwrap();
             }
