@@ -20,6 +20,7 @@
 //! | have fibers by number, as C has | [`foreign`], [`dtact_handle_t`], [`dtact_await`], [`cancel()`], [`outcome()`], [`fiber_info`] |
 //! | let others run | [`yield_now`]; from plain code [`fiber::yield_now`] |
 //! | let a certain fiber run next | [`yield_to_async`], [`yield_to_sync`] |
+//! | have C spawn a function | [`export_async`](macro@export_async), [`export_fiber`](macro@export_fiber) |
 //! | configure the process's runtime | [`dtact_init`](macro@dtact_init) on `main` |
 //! | learn where a thread runs, and bind workers to CPUs | [`topology`], [`Builder::placement`] |
 //! | demote a line of the cache | `hw`, behind the feature `hw-acceleration` |
@@ -58,7 +59,7 @@ pub use dtact_bridge::{
     wait_shielded, yield_now, yield_to_async, yield_to_sync,
 };
 pub use dtact_bridge::{foreign, time, topology};
-pub use dtact_macros::{dtact_init, task};
+pub use dtact_macros::{dtact_init, export_async, export_fiber, task};
 
 #[cfg(feature = "hw-acceleration")]
 pub use dtact_bridge::hw;
