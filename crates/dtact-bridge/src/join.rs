@@ -188,17 +188,24 @@ fn with_cell<R>(
 }
 
 /// Whether the fiber that runs this would wait for ever for the end of that one.
+#[inline]
 pub(crate) fn is_deadlock(fiber: FiberRef) -> bool {
-    let Some(context) = context::current_or_blocked() else {
+    match context::current() {
+        // Others go on meanwhile.
+        Some(context) if context.can_suspend() => context.fiber.get() == Some(fiber),
+        _ => context::current_or_blocked().is_some_and(|context| is_blocked_by(context, fiber)),
+    }
+}
+
+/// The same where the thread of the one that waits is blocked meanwhile.
+#[cold]
+fn is_blocked_by(context: &WorkerContext, fiber: FiberRef) -> bool {
+    let Some(own) = context.fiber.get() else {
         return false;
     };
-    if context.fiber.get() == Some(fiber) {
-        return true;
+    if own == fiber || context.shared.number() != fiber.runtime() {
+        return own == fiber;
     }
-    if context.shared.number() != fiber.runtime() || context.fiber.get().is_none() {
-        return false;
-    }
-    let is_blocking = context::current().is_none() || !context.can_suspend();
     let cell = context
         .shared
         .cell(fiber.cell_raw())
@@ -206,30 +213,25 @@ pub(crate) fn is_deadlock(fiber: FiberRef) -> bool {
     // A fiber whose home is this worker has it until this thread runs it: that does not change
     // meanwhile. Another's may be stale, and then says some other worker.
     let home = cell.header().home.load(Ordering::Relaxed);
-    is_blocking && home == context.worker.id().raw() + 1 && !cell.header().state.is_done()
+    home == context.worker.id().raw() + 1 && !cell.header().state.is_done()
 }
 
 /// Gives up the cell of an ended fiber, whose outcome has been taken out of it.
 #[inline]
-pub(crate) fn release(fiber: FiberRef) {
+pub(crate) fn release(fiber: FiberRef, cell: Cell) {
     match context::current() {
         // The runtime lives while its worker runs: two plain stores do.
         Some(context) if context.shared.number() == fiber.runtime() => {
-            let cell = context
-                .shared
-                .cell(fiber.cell_raw())
-                .expect("a fiber's cell");
             dispatch::free(context, cell, fiber.cell_raw());
         }
-        _ => release_outside(fiber),
+        _ => release_outside(fiber, cell),
     }
 }
 
 /// The same where the runtime may be ending at this moment, and this may be what it waits for.
-fn release_outside(fiber: FiberRef) {
+fn release_outside(fiber: FiberRef, cell: Cell) {
     let pin = RUNTIMES[usize::from(fiber.runtime())].pin();
     let shared = pin.as_deref().expect("a handle keeps its runtime");
-    let cell = shared.cell(fiber.cell_raw()).expect("a fiber's cell");
     let released = cell.header().state.release_outside();
     if released.was_orphan {
         let was_last = shutdown::release_retained(shared);
@@ -264,13 +266,13 @@ impl<T> Future for JoinHandle<T> {
             }
             // SAFETY: the fiber is done and the handle is ours, so the outcome is [bridge.S2];
             // `T` is the output of the future it was spawned with.
-            Some(unsafe { take(cell) })
+            Some((cell, unsafe { take(cell) }))
         });
-        let Some(outcome) = outcome else {
+        let Some((cell, outcome)) = outcome else {
             return Poll::Pending;
         };
         self.target = Target::Taken;
-        release(fiber);
+        release(fiber, cell);
         Poll::Ready(outcome)
     }
 }
@@ -308,14 +310,14 @@ impl<T> JoinHandle<T> {
         let Target::Fiber(fiber) = core::mem::replace(&mut self.target, Target::Taken) else {
             return None;
         };
-        let outcome = with_cell(fiber, |_, _, cell| {
+        let (cell, outcome) = with_cell(fiber, |_, _, cell| {
             // SAFETY: it is the cell of the handle's fiber, and the handle is given up.
             let is_done = unsafe { detach(cell) };
             // SAFETY: the fiber is done and the handle is ours, so the outcome is [bridge.S2];
             // `T` is the output of the future it was spawned with.
-            is_done.then(|| unsafe { take(cell) })
+            is_done.then(|| (cell, unsafe { take(cell) }))
         })?;
-        release(fiber);
+        release(fiber, cell);
         Some(outcome)
     }
 }
@@ -355,18 +357,18 @@ impl<T> Drop for JoinHandle<T> {
         let Target::Fiber(fiber) = self.target else {
             return;
         };
-        let is_done = with_cell(fiber, |_, _, cell| {
+        let done = with_cell(fiber, |_, _, cell| {
             // SAFETY: it is the cell of the handle's fiber, and the handle is given up.
             if !unsafe { detach(cell) } {
-                return false;
+                return None;
             }
             let vtable = cell.header().vtable.get().expect("set by spawn");
             // SAFETY: the fiber is done and the handle is ours, so the outcome is [bridge.S2].
             unsafe { (vtable.drop_outcome)(cell) };
-            true
+            Some(cell)
         });
-        if is_done {
-            release(fiber);
+        if let Some(cell) = done {
+            release(fiber, cell);
         }
     }
 }

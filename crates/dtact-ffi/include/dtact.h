@@ -453,6 +453,19 @@ dtact_status_t dtact_join(dtact_handle_t handle, uint64_t timeout_ms, void **res
 dtact_status_t dtact_fiber_join_regardless(dtact_handle_t handle, void **result);
 
 /**
+ * As dtact_fiber_join(), for what returns a value of any type: a fiber that a function exported by
+ * Rust spawned. Its `size` bytes are written to `out`, unless `out` is null.
+ *
+ *     double mean;
+ *     status = dtact_fiber_join_into(dtact_export_mean(data, count), &mean, sizeof mean);
+ *
+ * DTACT_INVALID_ARGUMENT: the value has not `size` bytes, or is none that C can have; the handle
+ * stays valid. The other statuses are those of dtact_fiber_join(), which gives the same for a value
+ * that is not of the size of a pointer; for what returns nothing it writes null.
+ */
+dtact_status_t dtact_fiber_join_into(dtact_handle_t handle, void *out, size_t size);
+
+/**
  * Gives a handle up. The fiber goes on; what its callback returns is ignored.
  *
  * Never suspends. DTACT_STALE_HANDLE, DTACT_BUSY: as above.

@@ -29,35 +29,43 @@ thread_local! {
 }
 
 /// Runs the body of an exported function [ffi.B1].
+#[inline]
 pub(crate) fn enter(body: impl FnOnce() -> Result<(), Error>) -> DtactStatus {
-    match caught(body) {
+    let run = || match body() {
         Ok(()) => DtactStatus::Ok,
-        Err(error) => {
-            let status = error.status();
-            record(&error);
-            status
-        }
-    }
+        Err(error) => failed(&error),
+    };
+    // Unwind safe: what is shared behind the boundary is behind locks that are never left with
+    // half of a change, or in the runtime, which catches panics itself.
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(panicked)
 }
 
 /// The same for a function that has a value to return: on failure it is the one given.
 pub(crate) fn enter_or<T>(otherwise: T, body: impl FnOnce() -> Result<T, Error>) -> T {
-    caught(body).unwrap_or_else(|error| {
-        record(&error);
-        otherwise
-    })
+    let mut value = None;
+    enter(|| {
+        value = Some(body()?);
+        Ok(())
+    });
+    value.unwrap_or(otherwise)
 }
 
-fn caught<T>(body: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-    // Unwind safe: what is shared behind the boundary is behind locks that are never left with
-    // half of a change, or in the runtime, which catches panics itself.
-    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|payload| {
-        let message = message_of(&*payload)
-            .unwrap_or("of unknown kind")
-            .to_owned();
-        discard(payload);
-        Err(Error::Panicked(message))
-    })
+/// Keeps the message of an error, and gives its number. Out of the way of what succeeds.
+#[cold]
+#[inline(never)]
+fn failed(error: &Error) -> DtactStatus {
+    record(error);
+    error.status()
+}
+
+#[cold]
+#[inline(never)]
+fn panicked(payload: Box<dyn Any + Send>) -> DtactStatus {
+    let message = message_of(&*payload)
+        .unwrap_or("of unknown kind")
+        .to_owned();
+    discard(payload);
+    failed(&Error::Panicked(message))
 }
 
 /// Waits for a future: the fiber, or, outside of one, the thread. A cancellation of the fiber

@@ -28,6 +28,8 @@ pub(crate) enum Error {
     StaleHandle(u64),
     /// Somebody else is joining it.
     Busy(u64),
+    /// The fiber's value has so many bytes, if C can have it, and so many were asked for.
+    ValueSize { has: Option<usize>, asked: usize },
     /// The calling fiber was cancelled.
     Cancelled,
     /// A wait inside a finalizer.
@@ -64,6 +66,7 @@ impl Error {
             Self::Null(_)
             | Self::NameNotUtf8
             | Self::NameTooLong(_)
+            | Self::ValueSize { .. }
             | Self::NoSuchNumber { .. } => DtactStatus::InvalidArgument,
             Self::AlreadyStarted => DtactStatus::AlreadyStarted,
             Self::NotStarted => DtactStatus::NotStarted,
@@ -117,6 +120,16 @@ impl fmt::Display for Error {
             Self::Busy(handle) => write!(
                 f,
                 "the handle {handle:#x} is being joined by somebody else: only one can"
+            ),
+            Self::ValueSize { has: None, .. } => f.write_str(
+                "the fiber returns nothing that C could have: join it without a place for that",
+            ),
+            Self::ValueSize {
+                has: Some(has),
+                asked,
+            } => write!(
+                f,
+                "the fiber returns {has} bytes, and {asked} were asked for: the handle stays valid"
             ),
             Self::Cancelled => {
                 f.write_str("the calling fiber is cancelled: clean up and return from its callback")

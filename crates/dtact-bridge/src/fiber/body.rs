@@ -76,8 +76,11 @@ impl VTable {
                     // SAFETY: it is of so many bytes, and can be copied [bridge.V1].
                     unsafe { value.copy_to_nonoverlapping(to, size) };
                 }
-                // SAFETY: as the caller promises; bytes that were copied own nothing.
-                unsafe { (self.drop_outcome)(cell) };
+                // A value of C in its cell owns nothing.
+                if self.value_size.is_none() || self.is_escaped {
+                    // SAFETY: as the caller promises; bytes that were copied own nothing.
+                    unsafe { (self.drop_outcome)(cell) };
+                }
                 Ok(())
             }
             // SAFETY: the outcome says that the body holds a payload, and it is the caller's.

@@ -97,6 +97,7 @@ impl Claim {
     /// # Panics
     ///
     /// If the fiber has not ended, or `to` is neither empty nor of the size of its value.
+    #[inline]
     pub fn take(self, to: &mut [MaybeUninit<u8>]) -> Result<(), JoinError> {
         assert!(self.is_ended(), "the fiber has not ended");
         let vtable = self.vtable();
@@ -143,7 +144,8 @@ impl Claim {
     /// Frees the cell, whose outcome has been taken.
     #[inline]
     fn release(self) {
-        join::release(ManuallyDrop::new(self).fiber);
+        let this = ManuallyDrop::new(self);
+        join::release(this.fiber, this.cell);
     }
 }
 

@@ -13,13 +13,19 @@ use std::{
     time::Duration,
 };
 
-use dtact::{
-    FiberOutcome, JoinError, Runtime, cancel, dtact_await, dtact_handle_t as Handle, fiber_info,
+use dtact_bridge::{
+    JoinError, Runtime,
     foreign::{
-        CValue, HandleError, export_async, export_fiber, export_local, launch_on, spawn_closure_on,
+        CValue, FiberOutcome, Handle, HandleError, cancel, dtact_await, export_async, export_fiber,
+        export_local, fiber_info, launch_on, outcome, spawn_closure_on,
     },
-    outcome, spawn_with, wait, yield_now,
+    spawn_with, wait, yield_now,
 };
+
+/// Each step takes the interpreter a thousand times as long.
+const fn times(count: u64) -> u64 {
+    if cfg!(miri) { count / 20 } else { count }
+}
 
 fn runtime(workers: usize) -> Runtime {
     let builder = Runtime::builder().workers(workers).fibers(64);
@@ -121,7 +127,7 @@ fn numbers_that_name_no_fiber_are_found_out() {
 fn a_name_whose_cell_was_used_again_is_stale() {
     let runtime = runtime(1);
     let mut old = Vec::new();
-    for n in 0..200_u64 {
+    for n in 0..times(200) {
         let handle = spawn_closure_on(&runtime, spawn_with(), move || n).expect("there is room");
         assert!(!old.contains(&handle));
         assert_eq!(joined::<u64>(handle).ok(), Some(n));
@@ -139,7 +145,7 @@ fn a_name_whose_cell_was_used_again_is_stale() {
 #[test]
 fn of_many_that_join_one_gets_the_value_and_none_gets_two() {
     let runtime = runtime(2);
-    for n in 0..200_u64 {
+    for n in 0..times(200) {
         let handle = spawn_closure_on(&runtime, spawn_with(), move || {
             wait(yield_now());
             n
@@ -192,7 +198,7 @@ fn a_claim_that_is_dropped_leaves_the_handle_as_it_was() {
         assert_eq!(handle.claim().err(), Some(HandleError::Busy));
         assert_eq!(handle.detach(), Err(HandleError::Busy));
         let span = Duration::from_millis(1);
-        assert!(wait(dtact::time::timeout(span, claim.ending())).is_err());
+        assert!(wait(dtact_bridge::time::timeout(span, claim.ending())).is_err());
     }
     assert_eq!(outcome(handle), Ok(FiberOutcome::Running));
     may_end.store(true, Ordering::Relaxed);
@@ -202,7 +208,7 @@ fn a_claim_that_is_dropped_leaves_the_handle_as_it_was() {
 #[test]
 fn any_number_wait_for_a_fiber_by_its_name() {
     let runtime = runtime(2);
-    for _ in 0..100 {
+    for _ in 0..times(100) {
         let handle = spawn_closure_on(&runtime, spawn_with(), || wait(yield_now())).expect("room");
         let launched = launch_on(&runtime, spawn_with(), || wait(yield_now())).expect("room");
         thread::scope(|scope| {
@@ -220,8 +226,8 @@ fn any_number_wait_for_a_fiber_by_its_name() {
 fn a_launched_fiber_needs_no_care_and_its_handle_stays_true() {
     let runtime = runtime(1);
     let mut last = Handle::NONE;
-    // More than there are cells.
-    for _ in 0..300 {
+    // More than there are cells, but in the interpreter.
+    for _ in 0..times(300) {
         last = launch_on(&runtime, spawn_with(), || ()).expect("those before have gone");
         assert_eq!(last.claim().err(), Some(HandleError::Stale));
         assert_eq!(last.detach(), Err(HandleError::Stale));
