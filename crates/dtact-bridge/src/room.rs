@@ -32,13 +32,21 @@ const PAUSE_MAX: Duration = Duration::from_millis(5);
 #[inline]
 #[cfg_attr(debug_assertions, track_caller)]
 pub(crate) fn spawn_when_there_is<W, T>(
-    what: W,
-    timeout: impl FnOnce() -> Duration,
+    mut what: W,
+    timeout: impl Fn() -> Duration,
     mut spawn: impl FnMut(W) -> Result<JoinHandle<T>, TrySpawnError<W>>,
 ) -> JoinHandle<T> {
-    match spawn(what) {
-        Ok(handle) => handle,
-        Err(refused) => wait_for_room(refused, timeout, spawn),
+    let mut search = None;
+    // One call, so that it is compiled into this place.
+    loop {
+        let refused = match spawn(what) {
+            Ok(handle) => return handle,
+            Err(refused) => refused,
+        };
+        if !goes_on(&mut search, refused.error, &timeout) {
+            return JoinHandle::failed(refused.error);
+        }
+        what = refused.rejected;
     }
 }
 
@@ -51,35 +59,51 @@ pub(crate) fn timeout_at_hand() -> Duration {
     }
 }
 
+/// Pauses before the next look. `false`: there will be none.
 #[cold]
 #[cfg_attr(debug_assertions, track_caller)]
-fn wait_for_room<W, T>(
-    mut refused: TrySpawnError<W>,
-    timeout: impl FnOnce() -> Duration,
-    mut spawn: impl FnMut(W) -> Result<JoinHandle<T>, TrySpawnError<W>>,
-) -> JoinHandle<T> {
-    let begin = Instant::now();
-    let timeout = timeout();
-    let Some(_waiting) = Waiting::begin() else {
-        return JoinHandle::failed(refused.error);
-    };
-    let mut pause = PAUSE_MIN;
-    while matches!(refused.error, SpawnError::Exhausted { .. }) {
-        let Some(left) = timeout
-            .checked_sub(begin.elapsed())
-            .filter(|it| !it.is_zero())
-        else {
-            break;
-        };
-        // By the system's clock: one that a test moves may stand still.
-        wait(Sleep::by_the_system(pause.min(left)));
-        pause = (2 * pause).min(PAUSE_MAX);
-        match spawn(refused.rejected) {
-            Ok(handle) => return handle,
-            Err(again) => refused = again,
-        }
+fn goes_on(
+    search: &mut Option<Search<'_>>,
+    refusal: SpawnError,
+    timeout: &dyn Fn() -> Duration,
+) -> bool {
+    if !matches!(refusal, SpawnError::Exhausted { .. }) {
+        return false;
     }
-    JoinHandle::failed(refused.error)
+    if search.is_none() {
+        *search = Search::begin(timeout());
+    }
+    let Some(search) = search else { return false };
+    let Some(left) = search.timeout.checked_sub(search.begin.elapsed()) else {
+        return false;
+    };
+    if left.is_zero() {
+        return false;
+    }
+    // By the system's clock: one that a test moves may stand still.
+    wait(Sleep::by_the_system(search.pause.min(left)));
+    search.pause = (2 * search.pause).min(PAUSE_MAX);
+    true
+}
+
+/// What is known of a search for room.
+struct Search<'runtime> {
+    begin: Instant,
+    timeout: Duration,
+    pause: Duration,
+    _waiting: Waiting<'runtime>,
+}
+
+impl Search<'_> {
+    /// `None`: it may not wait.
+    fn begin(timeout: Duration) -> Option<Self> {
+        Some(Self {
+            begin: Instant::now(),
+            timeout,
+            pause: PAUSE_MIN,
+            _waiting: Waiting::begin()?,
+        })
+    }
 }
 
 /// One that waits for room; counted if it is a fiber.
