@@ -23,7 +23,7 @@ use crate::{
     worker::context,
 };
 
-/// The first and the longest pause between two looks.
+/// The first pause between two looks, and the longest of a few that wait.
 const PAUSE_MIN: Duration = Duration::from_micros(50);
 const PAUSE_MAX: Duration = Duration::from_millis(5);
 
@@ -82,7 +82,7 @@ fn goes_on(
     }
     // By the system's clock: one that a test moves may stand still.
     wait(Sleep::by_the_system(search.pause.min(left)));
-    search.pause = (2 * search.pause).min(PAUSE_MAX);
+    search.pause = (2 * search.pause).min(search.waiting.longest_pause());
     true
 }
 
@@ -91,7 +91,7 @@ struct Search<'runtime> {
     begin: Instant,
     timeout: Duration,
     pause: Duration,
-    _waiting: Waiting<'runtime>,
+    waiting: Waiting<'runtime>,
 }
 
 impl Search<'_> {
@@ -101,7 +101,7 @@ impl Search<'_> {
             begin: Instant::now(),
             timeout,
             pause: PAUSE_MIN,
-            _waiting: Waiting::begin()?,
+            waiting: Waiting::begin()?,
         })
     }
 }
@@ -121,6 +121,13 @@ impl Waiting<'_> {
         // Relaxed: a count of its own, which orders nothing. It counts this one.
         let count = 1 + shared.room_waiters.fetch_add(1, Ordering::Relaxed);
         (count < limit(shared)).then_some(waiting)
+    }
+
+    /// The longer the more there are that look: together they look as often as a few would.
+    fn longest_pause(&self) -> Duration {
+        // Relaxed: as above.
+        let count = self.0.map_or(0, |count| count.load(Ordering::Relaxed));
+        PAUSE_MAX * (1 + count / 4)
     }
 }
 
