@@ -17,7 +17,7 @@ cargo xtask <command>
   test [args]      all tests; with arguments, `cargo test` with these
   doc              the documentation, warnings refused
   loom             the lock-free code in every interleaving, up to LOOM_MAX_PREEMPTIONS (2)
-  shuttle          the whole mesh under DTACT_SCHEDULES (100000) schedules by chance; fewer in ci
+  shuttle          the whole mesh under DTACT_SCHEDULES (100000) schedules by chance
   cabi             the C ABI, used from C and from C++
   deny             licences, duplicates and sources of the dependencies
   miri             the pure Rust parts under Miri; needs nightly

@@ -66,7 +66,7 @@ fn main() -> ExitCode {
         ["asan"] => exit(&[sanitizer::ADDRESS.all(&shell)]),
         ["valgrind"] => exit(&[valgrind::run(&shell)]),
         ["tsan"] => exit(&[sanitizer::THREAD.all(&shell)]),
-        ["shuttle"] => exit(&[shuttle::all(&shell)]),
+        ["shuttle"] => exit(&[shuttle::run(&shell)]),
         ["sim-plots"] => exit(&[sim_plots::run(&shell)]),
         ["bench-switch", rest @ ..] => exit(&[bench_switch::run(&shell, rest)]),
         ["fmt"] => exit(&[fmt::write(&shell)]),
