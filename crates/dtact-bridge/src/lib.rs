@@ -121,6 +121,7 @@ pub use crate::{
         dump::{Dump, FiberDump, FiberStatus, dump_all},
         long_poll::LongPoll,
         metrics::{Metrics, WorkerMetrics},
+        probe::{StackSignalError, StackTrace},
         set_deflection_threshold,
         stack_size::IntoStackSize,
     },

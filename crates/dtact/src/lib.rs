@@ -42,11 +42,11 @@ pub use dtact_bridge::{
     InitError, IntoStackSize, JoinError, JoinHandle, LongPoll, MeshError, Metrics,
     ParseStackSizeError, Placement, PlacementError, Priority, Runtime, SafetyLevel,
     SameThreadFloat, SameThreadNoFloat, Scope, ScopedJoinHandle, ShutdownError, SpawnBuilder,
-    SpawnError, TaskFuture, TaskMetadata, ThresholdError, TopologyError, TopologyMode,
-    TrySpawnError, Unguarded, WaitExt, WorkerMetrics, WorkloadKind, YieldNow, blocking,
-    fiber_local, is_cancellation, no_suspend, scope, set_deflection_threshold, spawn,
-    spawn_blocking, spawn_local, spawn_with, spawn_with_stack, try_spawn, try_spawn_local, wait,
-    wait_shielded, yield_now,
+    SpawnError, StackSignalError, StackTrace, TaskFuture, TaskMetadata, ThresholdError,
+    TopologyError, TopologyMode, TrySpawnError, Unguarded, WaitExt, WorkerMetrics, WorkloadKind,
+    YieldNow, blocking, fiber_local, is_cancellation, no_suspend, scope, set_deflection_threshold,
+    spawn, spawn_blocking, spawn_local, spawn_with, spawn_with_stack, try_spawn, try_spawn_local,
+    wait, wait_shielded, yield_now,
 };
 pub use dtact_bridge::{time, topology};
 pub use dtact_macros::{dtact_init, task};

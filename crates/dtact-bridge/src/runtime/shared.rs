@@ -21,10 +21,13 @@ use crate::{
         config::Builder,
         gate::{Gate, Inside},
         metrics::Counters,
+        probe::Probe,
         shutdown,
         starved::Starved,
     },
-    sync::{Arc, AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, ThreadHandle, lock, mpsc},
+    sync::{
+        Arc, AtomicBool, AtomicI32, AtomicU32, AtomicU64, Mutex, Ordering, ThreadHandle, lock, mpsc,
+    },
     time::VirtualClock,
     worker::{context::WorkerContext, sleep::Left, thread},
 };
@@ -57,6 +60,10 @@ pub(crate) struct Shared {
     pub(crate) traits_of_all: u8,
     /// Which CPUs the workers are bound to, if they are.
     pub(crate) plan: Option<Plan>,
+    /// How to look at the stacks of fibers that run for too long.
+    pub(crate) probe: Option<Probe>,
+    /// The thread of each worker; 0 for one that has none.
+    pub(crate) thread_ids: Box<[AtomicI32]>,
     /// Whether stacks have canaries to be looked at.
     pub(crate) has_canaries: bool,
     pub(crate) is_stackful: bool,
@@ -138,6 +145,8 @@ pub(crate) fn start(
             Err(error) => return Err(error.into()),
         }
     }
+    let probe = builder.stack_signal.filter(|_| builder.watchdog.is_some());
+    let probe = probe.map(Probe::install).transpose()?;
     let plan = plan(builder, workers)?;
     let mut cells = CellPool::builder().capacity(builder.fibers);
     let mut stacks = StackPool::builder()
@@ -196,6 +205,8 @@ pub(crate) fn start(
         mesh,
         traits_of_all,
         plan,
+        probe,
+        thread_ids: (0..threads_max).map(|_| AtomicI32::new(0)).collect(),
         has_canaries: builder.safety != SafetyLevel::Safety1,
         is_stackful: builder.is_stackful,
         gate: Gate::new(),
