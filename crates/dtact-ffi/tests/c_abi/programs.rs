@@ -78,6 +78,11 @@ fn a_join_ends_with_its_time_and_a_shielded_one_with_its_fiber() {
 }
 
 #[test]
+fn event_loops_and_functions_are_told_of_the_ends_of_fibers() {
+    writes("c/completions.c", Statically, "all told\n");
+}
+
+#[test]
 fn a_fiber_has_the_name_and_the_stack_that_its_options_say() {
     writes("c/options.c", Statically, "all as asked for\n");
 }
@@ -186,6 +191,7 @@ fn the_sanitizers_find_nothing() {
         ("-fsanitize=address", "c/misuse.c"),
         ("-fsanitize=address", "c/process_misuse.c"),
         ("-fsanitize=address", "c/finalizer.c"),
+        ("-fsanitize=address", "c/completions.c"),
         ("-fsanitize=undefined", "c/options.c"),
         ("-fsanitize=undefined", "c/timeout.c"),
         ("-fsanitize=undefined", "c/process_misuse.c"),
