@@ -29,7 +29,7 @@ fn words(code: &str) -> impl Iterator<Item = &str> {
 }
 
 /// The functions that the header declares: names before a parenthesis, outside of `typedef`s.
-fn declared() -> BTreeSet<String> {
+pub(crate) fn declared() -> BTreeSet<String> {
     let code = header().replace("\\\n", " ");
     let lines = code.lines().filter(|line| !line.starts_with('#'));
     lines
