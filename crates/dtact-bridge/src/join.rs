@@ -17,7 +17,7 @@ use core::{
 use dtact_arena::CellIndex;
 
 use crate::{
-    error::{JoinError, SpawnError, TrySpawnError},
+    error::{JoinError, SpawnError},
     fiber::{
         Cell,
         id::FiberId,
@@ -90,10 +90,6 @@ impl<T> JoinHandle<T> {
         }
     }
 
-    pub(crate) fn or_failed<F>(spawned: Result<Self, TrySpawnError<F>>) -> Self {
-        spawned.unwrap_or_else(|refused| Self::failed(refused.error))
-    }
-
     /// Waits for the fiber to end, from code that is not `async`: [`wait`](crate::wait()).
     ///
     /// # Errors
@@ -133,6 +129,14 @@ impl<T> JoinHandle<T> {
         };
         with_cell(fiber, |_, _, cell| cell.header().state.make_known());
         Some(FiberId::new(fiber))
+    }
+
+    /// The fiber, unless it never came to be or its outcome has been taken.
+    pub(crate) const fn fiber(&self) -> Option<FiberRef> {
+        match self.target {
+            Target::Fiber(fiber) => Some(fiber),
+            Target::Failed(_) | Target::Taken => None,
+        }
     }
 
     /// Gives the handle up for the fiber's name, a number that other languages can have: whoever

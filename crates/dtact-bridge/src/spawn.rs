@@ -23,6 +23,7 @@ use crate::{
     fiber_ref::FiberRef,
     foreign::Handle,
     join::JoinHandle,
+    room,
     runtime::{Runtime, Shared, shared::task_of, stack_size::IntoStackSize},
     scope::ScopeState,
     sync::{Arc, Ordering},
@@ -37,6 +38,11 @@ use crate::{
 ///
 /// The fiber begins at once, whether its handle is awaited or not. Where it cannot be spawned, the
 /// handle says so: [`JoinError::NotSpawned`](crate::JoinError::NotSpawned).
+///
+/// While all cells of the size that it needs are taken, this waits for one to be freed, for as long
+/// as [`Builder::spawn_timeout`](crate::Builder::spawn_timeout) says. In a fiber that is a
+/// [`wait`](crate::wait()), elsewhere the thread sleeps. A fiber that has ended keeps its cell
+/// until its handle is awaited or dropped. [`try_spawn`] does not wait.
 ///
 /// # Examples
 ///
@@ -74,10 +80,13 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    JoinHandle::or_failed(try_spawn(future))
+    let options = Options::new(Location::caller());
+    room::spawn_when_there_is(future, room::timeout_at_hand, |future| {
+        on_runtime_at_hand(future, |shared, future| future_on(shared, options, future))
+    })
 }
 
-/// As [`spawn`], but gives the future back where it cannot be spawned.
+/// As [`spawn`], but waits for nothing, and gives the future back where it cannot be spawned.
 ///
 /// # Errors
 ///
@@ -126,9 +135,11 @@ where
     T: Send + 'static,
 {
     let options = Options::new(Location::caller()).floor(size.into_stack_size());
-    JoinHandle::or_failed(on_runtime_at_hand(closure, |shared, closure| {
-        closure_on(shared, options, closure)
-    }))
+    room::spawn_when_there_is(closure, room::timeout_at_hand, |closure| {
+        on_runtime_at_hand(closure, |shared, closure| {
+            closure_on(shared, options, closure)
+        })
+    })
 }
 
 /// Spawns a fiber that runs a future which need not be `Send`, on the worker that calls this: the
@@ -177,7 +188,10 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    JoinHandle::or_failed(try_spawn_local(future))
+    let options = Options::new(Location::caller());
+    room::spawn_when_there_is(future, room::timeout_at_hand, |future| {
+        local_at_hand(options, future)
+    })
 }
 
 /// As [`spawn_local`], but gives the future back where it cannot be spawned.
@@ -285,6 +299,11 @@ impl<'scope> Options<'scope> {
         self
     }
 
+    pub(crate) const fn without(mut self, traits: u8) -> Self {
+        self.traits &= !traits;
+        self
+    }
+
     /// What it asks of the mesh; its home is found when it is spawned.
     pub(crate) const fn attributes(mut self, attributes: Attributes) -> Self {
         self.attributes = attributes;
@@ -371,6 +390,14 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
+    place_closure(shared, options, closure)
+}
+
+fn place_closure<F: FnOnce() -> T, T>(
+    shared: &Shared,
+    options: Options<'_>,
+    closure: F,
+) -> Result<JoinHandle<T>, TrySpawnError<F>> {
     place_or_box::<_, ForHandle>(
         shared,
         options.with(traits::CLOSURE | shared.traits_of_all),
@@ -393,14 +420,13 @@ pub(crate) unsafe fn scoped_future_on<F>(
     shared: &Shared,
     options: Options<'_>,
     future: F,
-) -> Result<JoinHandle<F::Output>, SpawnError>
+) -> Result<JoinHandle<F::Output>, TrySpawnError<F>>
 where
     F: Future + Send,
     F::Output: Send,
 {
     place_or_box::<_, ForHandle>(shared, options.with(shared.traits_of_all), future)
         .map(JoinHandle::new)
-        .map_err(|refused| refused.error)
 }
 
 /// As [`closure_on`], for a closure that borrows.
@@ -412,18 +438,12 @@ pub(crate) unsafe fn scoped_closure_on<F, T>(
     shared: &Shared,
     options: Options<'_>,
     closure: F,
-) -> Result<JoinHandle<T>, SpawnError>
+) -> Result<JoinHandle<T>, TrySpawnError<F>>
 where
     F: FnOnce() -> T + Send,
     T: Send,
 {
-    place_or_box::<_, ForHandle>(
-        shared,
-        options.with(traits::CLOSURE | shared.traits_of_all),
-        ClosureFuture::new(closure),
-    )
-    .map(JoinHandle::new)
-    .map_err(|refused| refused.error)
+    place_closure(shared, options, closure)
 }
 
 /// The functions for a future, and the class of its cell.

@@ -15,7 +15,7 @@ use std::panic::catch_unwind;
 use dtact_arena::{CellClass, CellPool};
 
 use super::{BODY_ALIGN, BODY_OFFSET, Cell, Outcome};
-use crate::{error::JoinError, foreign::CValue, spawn::Escaped, wait::Cancelled};
+use crate::{error::JoinError, foreign::CValue, spawn::Escaped, wait::Cancelled, worker::context};
 
 type Payload = Box<dyn Any + Send>;
 
@@ -259,6 +259,7 @@ unsafe fn drop_future<F: Future>(cell: Cell) -> Result<(), Payload> {
     }))
 }
 
+#[cold]
 fn set_panicked(cell: Cell, payload: Payload) {
     if payload.is::<Cancelled>() {
         cell.set_outcome(Outcome::Cancelled);
@@ -267,6 +268,10 @@ fn set_panicked(cell: Cell, payload: Payload) {
     // SAFETY: the body is at least as large and aligned as the union's `panic` field, and empty.
     unsafe { cell.body().cast::<Payload>().write(payload) };
     cell.set_outcome(Outcome::Panic);
+    // Without one, a thread ends what a runtime has left, and looks itself.
+    if let Some(context) = context::current() {
+        context.shared.heed_panic(context.fiber.get());
+    }
 }
 
 /// # Safety

@@ -58,7 +58,7 @@ impl FiberId {
         Self(fiber.word())
     }
 
-    const fn fiber(self) -> FiberRef {
+    pub(crate) const fn fiber(self) -> FiberRef {
         FiberRef::from_word(self.0)
     }
 

@@ -95,7 +95,7 @@ impl Handle {
         self.0 & CLASS_MASK == CLASS_MASK
     }
 
-    const fn fiber(self) -> FiberRef {
+    pub(crate) const fn fiber(self) -> FiberRef {
         FiberRef::from_word(if self.is_launched() {
             self.0 & !CLASS_MASK
         } else {

@@ -26,4 +26,4 @@ pub use claim::{Claim, Ending};
 pub use handle::{Handle, HandleError};
 pub use outcome::{FiberOutcome, cancel, dtact_await, fiber_info, outcome};
 pub use spawn::{export_async, export_fiber, export_local, launch_on, spawn_closure_on};
-pub use value::CValue;
+pub use value::{Argument, CValue};

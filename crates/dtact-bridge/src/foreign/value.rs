@@ -69,3 +69,29 @@ values!(
 unsafe impl<T: 'static> CValue for *const T {}
 // SAFETY: an address, to C as to Rust.
 unsafe impl<T: 'static> CValue for *mut T {}
+
+/// An argument of C on its way into the fiber that it is for: what `#[export_fiber]` expands to.
+///
+/// # Invariants
+///
+/// - [bridge.V2] It is made of a [`CValue`] alone.
+#[derive(Clone, Copy, Debug)]
+pub struct Argument<T>(T);
+
+#[expect(clippy::non_send_fields_in_send_ty, reason = "a field of C is")]
+// SAFETY: it is a value of C [bridge.V2], which may be handed to another thread [bridge.V1].
+unsafe impl<T> Send for Argument<T> {}
+
+impl<T: CValue> Argument<T> {
+    /// Takes a value of C.
+    pub const fn new(value: T) -> Self {
+        Self(value)
+    }
+}
+
+impl<T> Argument<T> {
+    /// The value.
+    pub fn get(self) -> T {
+        self.0
+    }
+}
