@@ -110,6 +110,14 @@ fn the_example_of_the_readme_is_the_tested_program() {
     let (_, example) = readme.split_once("```c\n").expect("the example");
     let (example, _) = example.split_once("```").expect("its end");
     assert_eq!(example, text_of("tests/c/hello.c"));
+    for (fence, path) in [
+        ("```rust,ignore\n", "examples/qsort/weights.rs"),
+        ("```cpp\n", "examples/scope.cpp"),
+    ] {
+        let (_, example) = readme.split_once(fence).expect("the example");
+        let (example, _) = example.split_once("```").expect("its end");
+        assert_eq!(example, text_of(path));
+    }
 }
 
 #[test]

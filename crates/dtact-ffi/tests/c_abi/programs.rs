@@ -4,7 +4,7 @@ use std::{path::Path, process::Command};
 
 use crate::toolchain::{
     Ended,
-    Linked::{self, Dynamically, Statically},
+    Linked::{self, Dynamically, Statically, ThroughExample},
     compile, compile_by, compile_with, cpp_compilers, run,
 };
 
@@ -149,6 +149,25 @@ fn a_coroutine_waits_for_a_fiber() {
             ended.stdout
         );
     }
+}
+
+#[test]
+fn a_c_program_awaits_an_async_function_of_rust_in_the_depth_of_qsort() {
+    let output = "0 5 10 15 3 8 13 1 6 11 4 9 14 2 7 12\n\
+                  5 10 15 3 8 13 1 6 11 16 4 9 14 2 7 12\n\
+                  5 10 15 3 8 13 6 11 16 4 9 14 2 7 12 17\n\
+                  5 10 15 3 8 13 18 6 11 16 4 9 14 7 12 17\n\
+                  sorted side by side\n";
+    writes(
+        "../examples/qsort/main.c",
+        ThroughExample("weights"),
+        output,
+    );
+}
+
+#[test]
+fn a_cpp_program_has_fibers_use_the_variables_around_them() {
+    writes_everywhere("../examples/scope.cpp", ["500500\n"; 2]);
 }
 
 #[test]

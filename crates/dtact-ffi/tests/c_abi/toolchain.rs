@@ -22,6 +22,8 @@ const NATIVE_LIBS: [&str; 6] = ["-lgcc_s", "-lutil", "-lrt", "-lpthread", "-lm",
 pub(crate) enum Linked {
     Statically,
     Dynamically,
+    /// With the archive of an example in Rust, which has the library in it.
+    ThroughExample(&'static str),
 }
 
 /// How a program ended, and what it wrote.
@@ -126,6 +128,10 @@ pub(crate) fn compile_with(
     match linked {
         Linked::Statically => {
             command.arg(library("libdtact_ffi.a")).args(NATIVE_LIBS);
+        }
+        Linked::ThroughExample(name) => {
+            let name = format!("../examples/lib{name}.a");
+            command.arg(library(&name)).args(NATIVE_LIBS);
         }
         Linked::Dynamically => {
             let library = library("libdtact_ffi.so");
