@@ -10,7 +10,7 @@ use dtact_ffi::{DtactConfig, DtactHandle, DtactSpawnOptions, DtactStatus};
 
 use crate::{
     header::declared,
-    toolchain::{Ended, crate_dir, run},
+    toolchain::{Ended, c_compilers, crate_dir, run},
 };
 
 /// A function of the library, as C writes it.
@@ -164,13 +164,6 @@ const dtact_finalizer_t of_finalizer = finalizer;
 const dtact_completion_t of_completion = completion;
 const dtact_cxx_globals_t of_cxx_globals = cxx_globals;
 "
-}
-
-/// The C compilers that are here: `cc`, and Clang where it is.
-fn c_compilers() -> impl Iterator<Item = &'static str> {
-    let clang = Command::new("clang").arg("--version").output();
-    let has_clang = clang.is_ok_and(|output| output.status.success());
-    ["cc", "clang"].into_iter().take(1 + usize::from(has_clang))
 }
 
 #[test]

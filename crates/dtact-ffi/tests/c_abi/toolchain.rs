@@ -62,12 +62,22 @@ pub(crate) fn compile(source: &str, linked: Linked) -> PathBuf {
     compile_by(&compiler, standard, source, linked)
 }
 
+/// The C compilers that are here: `cc`, and Clang where it is.
+pub(crate) fn c_compilers() -> impl Iterator<Item = &'static str> {
+    present(["cc", "clang"])
+}
+
 /// The C++ compilers that are here: `c++`, and `clang++` where it is another.
 pub(crate) fn cpp_compilers() -> impl Iterator<Item = &'static str> {
-    ["c++", "clang++"].into_iter().filter(|compiler| {
+    present(["c++", "clang++"])
+}
+
+/// The first, which has to be, and the second, if it is here.
+fn present(compilers: [&'static str; 2]) -> impl Iterator<Item = &'static str> {
+    compilers.into_iter().filter(move |compiler| {
         let mut command = Command::new(compiler);
         command.arg("--version").stdout(Stdio::null());
-        *compiler == "c++" || command.status().is_ok_and(|status| status.success())
+        *compiler == compilers[0] || command.status().is_ok_and(|status| status.success())
     })
 }
 
