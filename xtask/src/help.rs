@@ -17,7 +17,7 @@ cargo xtask <command>
   test [args]      all tests; with arguments, `cargo test` with these
   doc              the documentation, warnings refused
   loom             the lock-free code in every interleaving, up to LOOM_MAX_PREEMPTIONS (2)
-  shuttle          the whole mesh under DTACT_SCHEDULES (100000) schedules by chance; fewer in ci
+  shuttle          the whole mesh under DTACT_SCHEDULES (100000) schedules by chance
   cabi             the C ABI, used from C and from C++
   deny             licences, duplicates and sources of the dependencies
   miri             the pure Rust parts under Miri; needs nightly
@@ -33,6 +33,8 @@ cargo xtask <command>
   sim-plots        simulate the scheduler, and draw the plots of docs/scheduling.md
   bench-arena      stacks and cells beside their peers, in release
   bench-ffi        fibers launched from C, beside Rust and Boost.Fiber
+  fuzz [--seconds N] [target]
+                   the fuzz targets, each for N (60) seconds; needs nightly
   install-ffi --prefix DIR [--destdir DIR]
                    the C library, with what pkg-config and CMake need to find it
   bench-switch [args]

@@ -30,6 +30,7 @@ mod deny;
 mod doc;
 mod fmt;
 mod foreign;
+mod fuzz;
 mod help;
 mod install_ffi;
 mod lint;
@@ -61,12 +62,13 @@ fn main() -> ExitCode {
         ["ci"] | ["ci", "--install"] => ci::run(&shell),
         ["bench", rest @ ..] => exit(&[bench::run(&shell, rest)]),
         ["bench-ffi"] => exit(&[bench_ffi::run(&shell)]),
+        ["fuzz", rest @ ..] => exit(&[fuzz::run(&shell, rest)]),
         ["install-ffi", rest @ ..] => exit(&[install_ffi::run(&shell, rest)]),
         ["bench-arena", rest @ ..] => exit(&[bench::run_arena(&shell, rest)]),
         ["asan"] => exit(&[sanitizer::ADDRESS.all(&shell)]),
         ["valgrind"] => exit(&[valgrind::run(&shell)]),
         ["tsan"] => exit(&[sanitizer::THREAD.all(&shell)]),
-        ["shuttle"] => exit(&[shuttle::all(&shell)]),
+        ["shuttle"] => exit(&[shuttle::run(&shell)]),
         ["sim-plots"] => exit(&[sim_plots::run(&shell)]),
         ["bench-switch", rest @ ..] => exit(&[bench_switch::run(&shell, rest)]),
         ["fmt"] => exit(&[fmt::write(&shell)]),

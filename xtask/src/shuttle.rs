@@ -3,22 +3,11 @@
 use crate::outcome::Halt;
 use crate::shell::Shell;
 
-/// What the command runs.
+/// How many schedules run in all, unless `DTACT_SCHEDULES` says so.
 const SCHEDULES: &str = "100000";
-/// What `ci` runs, which is to take less than a minute.
-const SCHEDULES_IN_CI: &str = "20000";
 
-/// Runs the schedules of the mesh: as many in all as `DTACT_SCHEDULES` says, else 100,000.
-pub(crate) fn all(shell: &Shell) -> Result<(), Halt> {
-    run(shell, SCHEDULES)
-}
-
-/// The same with fewer, for `ci`.
-pub(crate) fn some(shell: &Shell) -> Result<(), Halt> {
-    run(shell, SCHEDULES_IN_CI)
-}
-
-fn run(shell: &Shell, usual: &str) -> Result<(), Halt> {
+/// Runs the schedules of the mesh.
+pub(crate) fn run(shell: &Shell) -> Result<(), Halt> {
     // A folder of its own: other flags would rebuild everything in the shared one, twice a run.
     let target = shell.target().join("shuttle");
     let target = target.to_string_lossy();
@@ -29,7 +18,7 @@ fn run(shell: &Shell, usual: &str) -> Result<(), Halt> {
         // Schedules are small and many: optimised code, but not slow links.
         ("CARGO_PROFILE_RELEASE_LTO", "off"),
         ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16"),
-        ("DTACT_SCHEDULES", wanted.as_deref().unwrap_or(usual)),
+        ("DTACT_SCHEDULES", wanted.as_deref().unwrap_or(SCHEDULES)),
     ];
     let line = ["cargo", "test", "--release", "--lib", "-p", "dtact-mesh"];
     shell.run_with(&vars, &line)

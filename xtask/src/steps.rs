@@ -58,7 +58,7 @@ pub(crate) const ALL: &[Step] = &[
     step("test", |shell, _| test::run(shell)),
     step("doc", |shell, _| doc::run(shell)),
     step("loom", |shell, _| loom::run(shell)),
-    step("shuttle", |shell, _| shuttle::some(shell)),
+    step("shuttle", |shell, _| shuttle::run(shell)),
     step("cabi", |shell, _| cabi::run(shell)),
     step("deny", |shell, _| deny::run(shell)),
     step("miri", |shell, _| miri::run(shell)),

@@ -5,6 +5,8 @@ use core::{any::Any, error::Error, fmt};
 use dtact_arena::ArenaError;
 use dtact_mesh::{MeshError, PlacementError, TopologyError};
 
+use crate::runtime::probe::StackSignalError;
+
 /// Why joining a fiber gave no value.
 #[non_exhaustive]
 pub enum JoinError {
@@ -203,6 +205,8 @@ pub enum BuildError {
     Placement(PlacementError),
     /// What the machine consists of could not be found out, which a placement needs.
     Topology(TopologyError),
+    /// The stacks of fibers that run for too long cannot be looked at as asked.
+    StackSignal(StackSignalError),
     /// As many runtimes are alive as can be.
     TooManyRuntimes,
     /// The operating system started no thread.
@@ -216,6 +220,7 @@ impl fmt::Display for BuildError {
             Self::Mesh(error) => error.fmt(f),
             Self::Placement(error) => error.fmt(f),
             Self::Topology(error) => error.fmt(f),
+            Self::StackSignal(error) => error.fmt(f),
             Self::BadStackSize(error) => error.fmt(f),
             Self::TooFewStacks { stacks, stacks_min } => write!(
                 f,
@@ -236,10 +241,17 @@ impl Error for BuildError {
             Self::Mesh(error) => Some(error),
             Self::Placement(error) => Some(error),
             Self::Topology(error) => Some(error),
+            Self::StackSignal(error) => Some(error),
             Self::Thread(error) => Some(error),
             Self::BadStackSize(error) => Some(error),
             Self::TooFewStacks { .. } | Self::TooManyRuntimes => None,
         }
+    }
+}
+
+impl From<StackSignalError> for BuildError {
+    fn from(error: StackSignalError) -> Self {
+        Self::StackSignal(error)
     }
 }
 

@@ -132,6 +132,7 @@ pub use crate::{
         long_poll::LongPoll,
         metrics::{Metrics, WorkerMetrics},
         panic_policy::PanicPolicy,
+        probe::{StackSignalError, StackTrace},
         set_deflection_threshold,
         stack_size::IntoStackSize,
     },

@@ -15,14 +15,14 @@ pub(crate) use std::{
     sync::{
         Arc, Mutex, MutexGuard, OnceLock,
         atomic::{
-            AtomicBool, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64, AtomicUsize,
-            Ordering, fence,
+            AtomicBool, AtomicI32, AtomicPtr, AtomicU8, AtomicU16, AtomicU32, AtomicU64,
+            AtomicUsize, Ordering, fence,
         },
         mpsc,
     },
     thread::{
         Builder as Thread, JoinHandle as ThreadHandle, available_parallelism,
-        current as current_thread, panicking, yield_now,
+        current as current_thread, panicking, sleep, yield_now,
     },
 };
 

@@ -24,11 +24,13 @@ use dtact_bridge::{
 
 /// Each step takes the interpreter a thousand times as long.
 const fn times(count: u64) -> u64 {
-    if cfg!(miri) { count / 20 } else { count }
+    if cfg!(miri) { count / 100 } else { count }
 }
 
 fn runtime(workers: usize) -> Runtime {
+    // What is usual is too large for the interpreter.
     let builder = Runtime::builder().workers(workers).fibers(64);
+    let builder = builder.stack_bytes(1 << 16).stacks(16);
     builder.build().expect("a small runtime")
 }
 
@@ -314,6 +316,10 @@ fn exported_functions_run_on_the_runtime_at_hand_and_hand_over_values() {
             self.0
         }
     }
+    // What is usual is too large for the interpreter. It stays for the rest of the process.
+    let builder = Runtime::builder().workers(1).fibers(64);
+    let builder = builder.stack_bytes(1 << 16).stacks(16);
+    Runtime::init_global(builder).expect("nobody has started it");
     let number = 9_u64;
     let argument = Argument(&raw const number);
     let double = export_async(spawn_with(), double(21));

@@ -165,11 +165,12 @@ fn join_by<'out>(
     handle: DtactHandle,
     place: impl FnOnce(Option<usize>) -> Result<&'out mut [MaybeUninit<u8>], Error>,
 ) -> Result<(), Error> {
+    let name = Handle::from_raw(handle);
     // First, so that a join which cannot be does not keep others from theirs for a moment.
-    boundary::may_wait()?;
+    boundary::may_join(|| name.is_finished() == Ok(true))?;
     // Where the wait is cut short, or there is no place, the claim is given back, and the handle
     // stays valid.
-    let mut claim = Handle::from_raw(handle).claim().map_err(refused(handle))?;
+    let mut claim = name.claim().map_err(refused(handle))?;
     let to = place(claim.value_size())?;
     if !claim.is_ended() {
         wait(&mut claim)?;

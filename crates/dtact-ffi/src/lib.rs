@@ -26,6 +26,7 @@
 //! | `process_runtime` | the C API of 0.2: one runtime for the process, and its fibers |
 //! | `task` | a callback on its way to a fiber, and its finalizer |
 //! | `thread_state` | `errno` and C++ exceptions, which a fiber takes along over a wait |
+//! | `completion`, `completions`, `signal` | the end of fibers, told by a call, or by a descriptor to poll |
 //! | `builder`, `runtime`, `options`, `fiber`, `join`, `pause`, `version` | the exported functions |
 //!
 //! # Invariants
@@ -43,6 +44,8 @@
 
 mod boundary;
 mod builder;
+mod completion;
+mod completions;
 mod error;
 mod fiber;
 mod join;
@@ -51,6 +54,7 @@ mod options;
 mod pause;
 mod process_runtime;
 mod runtime;
+mod signal;
 mod status;
 mod task;
 mod thread_state;
@@ -62,6 +66,11 @@ pub use crate::{
         DtactBuilder, dtact_builder_free, dtact_builder_new, dtact_builder_set_fibers,
         dtact_builder_set_stack_bytes, dtact_builder_set_stacks, dtact_builder_set_topology_mode,
         dtact_builder_set_workers,
+    },
+    completion::{DtactCompletion, dtact_fiber_on_complete},
+    completions::{
+        DtactCompletions, dtact_completions_descriptor, dtact_completions_free,
+        dtact_completions_new, dtact_completions_next, dtact_completions_watch,
     },
     fiber::{
         DtactHandle, dtact_fiber_cancel, dtact_fiber_detach, dtact_fiber_is_finished,

@@ -10,7 +10,7 @@
 
 use core::ffi::c_void;
 
-use crate::boundary;
+use crate::boundary::{self, Guest};
 
 /// What a fiber runs: `dtact_callback_t`.
 ///
@@ -40,6 +40,11 @@ impl Environment {
         Self { env, finalizer }
     }
 
+    /// The environment itself, which stays the library's.
+    pub(crate) const fn get(&self) -> *mut c_void {
+        self.env
+    }
+
     /// Calls a function with the environment, then the finalizer.
     ///
     /// # Safety
@@ -56,7 +61,7 @@ impl Drop for Environment {
         if let Some(finalizer) = self.finalizer {
             let env = self.env;
             // SAFETY: as `new`'s caller promised; a value is dropped once.
-            boundary::finalize(|| unsafe { finalizer(env) });
+            boundary::host(Guest::Finalizer, || unsafe { finalizer(env) });
         }
     }
 }

@@ -21,8 +21,8 @@ use shuttle::{
 };
 
 use crate::{
-    Affinity, Attributes, Config, Deflection, Domains, Link, Links, Mesh, Mode, Parked, Place,
-    Priority, TaskIndex, Worker, WorkerId, park::Planted,
+    Affinity, Attributes, Clock, Config, Deflection, Domains, Link, Links, Mesh, Mode, Parked,
+    Place, Priority, TaskIndex, Worker, WorkerId, park::Planted,
 };
 
 const WORKERS: u16 = 4;
@@ -94,6 +94,8 @@ fn config() -> Config {
             parcel: 2,
         }),
         slot_deadline: core::time::Duration::ZERO,
+        // No schedule may depend on the time.
+        clock: Clock(|| 0),
         ..Config::new(WORKERS.into(), WORKERS.into())
     }
 }

@@ -80,7 +80,13 @@ pub(crate) struct Watch {
     sentinel: AtomicBool,
     /// How many tasks had been given out at the sentinel's last look.
     seen: counter::AtomicU64,
+    /// When a search last looked for workers that stand still.
+    looked: counter::AtomicU64,
 }
+
+/// In each deadline the workers of a mesh look for somebody to raid so many times at most: who
+/// stands still is then found an eighth of the deadline late, and busy workers are left alone.
+const LOOKS_A_DEADLINE: u64 = 8;
 
 impl Watch {
     pub(crate) fn new(watchdog: Option<Watchdog>, deadline: Duration, clock: Clock) -> Self {
@@ -90,7 +96,20 @@ impl Watch {
             clock,
             sentinel: AtomicBool::new(false),
             seen: counter::AtomicU64::new(0),
+            looked: counter::AtomicU64::new(0),
         }
+    }
+
+    /// Whether it is time for a search to look for workers that stand still; notes that it does.
+    pub(crate) fn may_look(&self) -> bool {
+        let now = self.clock.0();
+        let looked = self.looked.load(Ordering::Relaxed);
+        let is_time = now.saturating_sub(looked) >= self.deadline / LOOKS_A_DEADLINE;
+        if is_time {
+            // Two at once may both look: that costs a little, and nothing else.
+            self.looked.store(now, Ordering::Relaxed);
+        }
+        is_time
     }
 
     /// Whether there is a watchdog at all.

@@ -317,14 +317,18 @@ fn a_worker_that_stands_still_gives_up_slot_chunk_and_mail() {
     assert_eq!(stalled.next(), Some(task(0)));
     stalled.push_woken(task(200));
     sender.send_pinned(id(0), task(201));
-    // The ring is everybody's; the slot and the chunk are not, yet.
+    // The ring is everybody's; the slot and the chunk are not, yet. Looks are an eighth of the
+    // deadline apart.
+    NOW.set(10_000);
     let mut got = drain(&thief);
     let chunk: Vec<_> = (1..128).filter(|at| !got.contains(at)).collect();
     assert!(!chunk.is_empty());
     assert_eq!(thief.next(), None, "first seen now");
-    NOW.set(49_999);
+    NOW.set(59_999);
     assert_eq!(thief.next(), None, "not long enough");
-    NOW.set(50_000);
+    NOW.set(59_999 + 50_000 / 8 - 1);
+    assert_eq!(thief.next(), None, "looked a moment ago");
+    NOW.set(59_999 + 50_000 / 8);
     got.extend(drain(&thief));
     got.sort_unstable();
     assert_eq!(got, (1..128).chain([200]).collect::<Vec<_>>());

@@ -216,6 +216,28 @@ fn a_shutdown_that_runs_out_of_time_says_so_and_can_go_on() {
     });
 }
 
+#[test]
+fn a_runtime_whose_end_took_two_calls_gives_its_place_to_the_next() {
+    bounded(|| {
+        // More than there can be at a time.
+        for _ in 0..260 {
+            let builder = Builder::new().workers(1).fibers(4).stacks(2);
+            let runtime = builder.stack("64K").build().unwrap();
+            let (stop, told) = std::sync::mpsc::channel::<()>();
+            let (started, begun) = std::sync::mpsc::channel();
+            let busy = runtime.spawn(async move {
+                started.send(()).unwrap();
+                told.recv()
+            });
+            begun.recv().unwrap();
+            runtime.shutdown(Duration::ZERO).unwrap_err();
+            stop.send(()).unwrap();
+            runtime.shutdown(Duration::from_secs(30)).unwrap();
+            assert!(busy.wait().is_ok());
+        }
+    });
+}
+
 fn threads() -> usize {
     fs::read_dir("/proc/self/task")
         .expect("procfs is there")

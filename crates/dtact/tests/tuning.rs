@@ -8,6 +8,7 @@ use std::{
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering::Relaxed},
+        mpsc,
     },
     thread,
     time::Duration,
@@ -16,8 +17,8 @@ use std::{
 use common::{bounded, until};
 use dtact::{
     BuildError, Builder, Deflection, LongPoll, MeshError, Placement, PlacementError, Runtime,
-    SafetyLevel, ThresholdError, TopologyMode, WorkloadKind, set_deflection_threshold, spawn_with,
-    topology, wait, yield_now,
+    SafetyLevel, StackSignalError, ThresholdError, TopologyMode, WorkloadKind,
+    set_deflection_threshold, spawn_with, topology, wait, yield_now,
 };
 
 /// Whether the report names the fiber that is called so.
@@ -73,6 +74,84 @@ fn the_watchdog_names_the_fiber_that_runs_for_too_long() {
             .sum();
         assert!(long_polls >= 1);
     });
+}
+
+/// Spins until it is told to stop, and is in nobody's frame but its own.
+#[inline(never)]
+fn spin_until(is_over: &AtomicBool) {
+    while !is_over.load(Relaxed) {
+        std::hint::spin_loop();
+    }
+}
+
+/// `SIGURG` of Linux, which is ignored by default.
+const SIGURG: i32 = 23;
+
+#[test]
+#[cfg(all(target_os = "linux", target_env = "gnu", not(miri)))]
+fn the_watchdog_says_in_which_function_the_fiber_is() {
+    bounded(|| {
+        let is_over: Arc<AtomicBool> = Arc::default();
+        let (stacks, reports) = mpsc::channel();
+        let runtime = Builder::new()
+            .workers(2)
+            .watchdog(Duration::from_millis(5), move |poll| {
+                if is_long(poll) {
+                    // Nobody listens to a second one.
+                    let _nobody = stacks.send(*poll);
+                }
+            })
+            .watchdog_stacks(SIGURG)
+            .build()
+            .unwrap();
+        let others = Arc::clone(&is_over);
+        let other = runtime.spawn(async move {
+            // The other worker has to be awake.
+            while !others.load(Relaxed) {
+                yield_now().await;
+            }
+        });
+        let own = Arc::clone(&is_over);
+        let long = runtime
+            .block_on(async { [spawn_with().name("long").spawn_fn(move || spin_until(&own))] });
+        let poll = reports.recv().unwrap();
+        is_over.store(true, Relaxed);
+        let stack = poll.stack.expect("the thread answers");
+        let start = spin_until as *const () as usize;
+        let is_inside = |frame: &usize| (start..start + 1024).contains(frame);
+        assert!(stack.frames().iter().any(is_inside), "{start:#x}, {poll}");
+        // Where it is comes first, without the handler that found it.
+        assert!(
+            stack.frames()[..3].iter().any(is_inside),
+            "{start:#x}, {poll}"
+        );
+        let file = std::env::current_exe().unwrap();
+        let file = file.file_name().unwrap().to_string_lossy().into_owned();
+        assert!(poll.to_string().contains(&file), "{poll}");
+        other.wait().unwrap();
+        for handle in long {
+            handle.wait().unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_signal_that_cannot_show_a_stack_is_refused() {
+    let refused = |signal| {
+        let builder = Builder::new().watchdog(Duration::from_millis(5), |_| {});
+        match builder.watchdog_stacks(signal).build() {
+            Err(BuildError::StackSignal(error)) => error,
+            other => panic!("{other:?}"),
+        }
+    };
+    if cfg!(all(target_os = "linux", target_env = "gnu", not(miri))) {
+        // SIGKILL and SIGSEGV, and what no signal is.
+        for signal in [9, 11, 0, 1000] {
+            assert_eq!(refused(signal), StackSignalError::Unusable { signal });
+        }
+    } else {
+        assert_eq!(refused(SIGURG), StackSignalError::Unsupported);
+    }
 }
 
 #[test]

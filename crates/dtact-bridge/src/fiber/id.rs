@@ -216,7 +216,7 @@ struct Lists {
 impl Waiters {
     /// Leaves a waker, in place of that with this key if there is one, and returns its key; `None`
     /// if the fiber has ended. See "The race".
-    fn leave(
+    pub(crate) fn leave(
         &self,
         fiber: FiberRef,
         key: u64,

@@ -1,6 +1,6 @@
 //! A fiber by its name.
 
-use core::fmt;
+use core::{fmt, task::Waker};
 
 use dtact_arena::CellIndex;
 
@@ -199,6 +199,28 @@ impl Handle {
             });
         }
         Ok(Ended::of(fiber))
+    }
+
+    /// Leaves a waker to be woken once the fiber has ended, by the worker that ended it. Returns
+    /// `false` where it has ended: the waker is then not used.
+    ///
+    /// # Errors
+    ///
+    /// [`HandleError::Stale`].
+    pub fn wake_at_end(self, waker: &Waker) -> Result<bool, HandleError> {
+        let fiber = self.fiber();
+        if self.is_finished()? {
+            return Ok(false);
+        }
+        let left = id::with_runtime(fiber, |shared| {
+            let state = &shared.cell(fiber.cell_raw())?.header().state;
+            if !state.make_known_by_name(fiber.generation()) {
+                return None;
+            }
+            let is_alive = || state.running_generation() == Some(fiber.generation());
+            shared.waiters.leave(fiber, 0, waker, is_alive)
+        });
+        Ok(left.flatten().is_some())
     }
 
     /// Whether it is the handle of the fiber that runs this.

@@ -42,6 +42,7 @@ use crate::{
 /// | [`placement`](Builder::placement) | the system places the threads |
 /// | [`deflection`](Builder::deflection) | from three quarters of a ring on, 32 at once, four times |
 /// | [`watchdog`](Builder::watchdog) | none |
+/// | [`watchdog_stacks`](Builder::watchdog_stacks) | no |
 /// | [`safety`](Builder::safety) | `Safety1`: a guard below each stack |
 /// | [`numa_node`](Builder::numa_node) | memory comes from where it is first touched |
 ///
@@ -75,6 +76,7 @@ pub struct Builder {
     #[expect(clippy::option_option, reason = "unset is not none")]
     pub(crate) deflection: Option<Option<Deflection>>,
     pub(crate) watchdog: Option<Watchdog>,
+    pub(crate) stack_signal: Option<i32>,
 }
 
 const FIBERS_DEFAULT: u32 = 1 << 20;
@@ -105,6 +107,7 @@ impl Builder {
             placement: Placement::Free,
             deflection: None,
             watchdog: None,
+            stack_signal: None,
         }
     }
 
@@ -205,6 +208,23 @@ impl Builder {
         report: impl Fn(&LongPoll) + Send + Sync + 'static,
     ) -> Self {
         self.watchdog = Some(long_poll::watchdog(limit, report));
+        self
+    }
+
+    /// Has the reports of the [`watchdog`](Self::watchdog) say where the fiber is:
+    /// [`LongPoll::stack`]. Without a watchdog it does nothing.
+    ///
+    /// For that the runtime installs a handler of `signal`, for good, and sends that signal to the
+    /// thread of the fiber. A system call that it interrupts there is begun again, or fails with
+    /// `EINTR` where `signal(7)` says so. Choose one that nothing else in the process uses:
+    /// `SIGURG` (23 on Linux), which is ignored by default, or one from `SIGRTMIN` on.
+    ///
+    /// [`Builder::build`] refuses a signal that cannot be used, or has a handler already, and any
+    /// on systems where this cannot be done: [`BuildError::StackSignal`].
+    ///
+    /// [`BuildError::StackSignal`]: crate::BuildError::StackSignal
+    pub const fn watchdog_stacks(mut self, signal: i32) -> Self {
+        self.stack_signal = Some(signal);
         self
     }
 

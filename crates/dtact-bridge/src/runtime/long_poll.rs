@@ -4,11 +4,16 @@ use core::{fmt, panic::AssertUnwindSafe, time::Duration};
 use std::panic::catch_unwind;
 
 use dtact_arena::CellIndex;
-use dtact_mesh::Watchdog;
+use dtact_mesh::{Watchdog, WorkerId};
 
 use crate::{
     fiber::body::drop_quietly,
-    runtime::dump::{self, FiberDump},
+    runtime::{
+        Shared,
+        dump::{self, FiberDump},
+        probe::StackTrace,
+    },
+    sync::Ordering,
     worker::context,
 };
 
@@ -22,6 +27,10 @@ pub struct LongPoll {
     pub duration: Duration,
     /// Which one it is, unless it has ended meanwhile.
     pub fiber: Option<FiberDump>,
+    /// Where it is, or was a moment later; `None` without
+    /// [`Builder::watchdog_stacks`](crate::Builder::watchdog_stacks), and where its thread did not
+    /// answer.
+    pub stack: Option<StackTrace>,
 }
 
 impl fmt::Display for LongPoll {
@@ -30,11 +39,19 @@ impl fmt::Display for LongPoll {
             worker, duration, ..
         } = self;
         write!(f, "worker {worker} has run one fiber for {duration:?}")?;
-        match &self.fiber {
-            Some(fiber) => write!(f, ": {fiber}"),
+        if let Some(fiber) = &self.fiber {
+            write!(f, ": {fiber}")?;
+        }
+        match &self.stack {
+            Some(stack) => write!(f, "\n{stack}"),
             None => Ok(()),
         }
     }
+}
+
+fn stack_of(shared: &Shared, worker: WorkerId) -> Option<StackTrace> {
+    let thread = shared.thread_ids.get(worker.index())?;
+    shared.probe?.look_at(thread.load(Ordering::Relaxed))
 }
 
 pub(crate) fn watchdog(
@@ -52,6 +69,7 @@ pub(crate) fn watchdog(
             worker: poll.worker.index(),
             duration: poll.duration,
             fiber: index.and_then(|index| dump::fiber(&context.shared, index)),
+            stack: stack_of(&context.shared, poll.worker),
         };
         // The worker is between two fibers: there is nobody that could be suspended.
         context.in_no_suspend(|| {

@@ -6,6 +6,7 @@ pub(crate) mod gate;
 pub(crate) mod long_poll;
 pub(crate) mod metrics;
 pub(crate) mod panic_policy;
+pub(crate) mod probe;
 pub(crate) mod shared;
 pub(crate) mod shutdown;
 pub(crate) mod stack_size;

@@ -24,10 +24,13 @@ use crate::{
         gate::{Gate, Inside},
         metrics::Counters,
         panic_policy::PanicPolicy,
+        probe::Probe,
         shutdown,
         starved::Starved,
     },
-    sync::{Arc, AtomicBool, AtomicU32, AtomicU64, Mutex, Ordering, ThreadHandle, lock, mpsc},
+    sync::{
+        Arc, AtomicBool, AtomicI32, AtomicU32, AtomicU64, Mutex, Ordering, ThreadHandle, lock, mpsc,
+    },
     time::VirtualClock,
     worker::{context::WorkerContext, sleep::Left, thread},
 };
@@ -60,6 +63,10 @@ pub(crate) struct Shared {
     pub(crate) traits_of_all: u8,
     /// Which CPUs the workers are bound to, if they are.
     pub(crate) plan: Option<Plan>,
+    /// How to look at the stacks of fibers that run for too long.
+    pub(crate) probe: Option<Probe>,
+    /// The thread of each worker; 0 for one that has none.
+    pub(crate) thread_ids: Box<[AtomicI32]>,
     /// Whether stacks have canaries to be looked at.
     pub(crate) has_canaries: bool,
     pub(crate) is_stackful: bool,
@@ -146,6 +153,8 @@ pub(crate) fn start(
             Err(error) => return Err(error.into()),
         }
     }
+    let probe = builder.stack_signal.filter(|_| builder.watchdog.is_some());
+    let probe = probe.map(Probe::install).transpose()?;
     let plan = plan(builder, workers)?;
     let mut cells = CellPool::builder().capacity(builder.fibers);
     let mut stacks = StackPool::builder()
@@ -204,6 +213,8 @@ pub(crate) fn start(
         mesh,
         traits_of_all,
         plan,
+        probe,
+        thread_ids: (0..threads_max).map(|_| AtomicI32::new(0)).collect(),
         has_canaries: builder.safety != SafetyLevel::Safety1,
         is_stackful: builder.is_stackful,
         panic_policy: builder.panic_policy,

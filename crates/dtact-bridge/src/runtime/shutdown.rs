@@ -62,7 +62,11 @@ pub(crate) fn shutdown(
     join_threads(shared);
     shared.left_timers.end();
     match end_left_behind(shared) {
-        0 => Ok(()),
+        0 => {
+            // An earlier one may have run out of time.
+            shared.gave_up.store(false, Ordering::Relaxed);
+            Ok(())
+        }
         alive_count => {
             shared.gave_up.store(true, Ordering::Relaxed);
             Err(ShutdownError { alive_count })

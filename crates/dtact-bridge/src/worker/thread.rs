@@ -6,8 +6,8 @@ use dtact_arena::overflow::AlternateStack;
 use dtact_mesh::{PlacementError, WorkerId};
 
 use crate::{
-    runtime::Shared,
-    sync::{Arc, Thread, lock, mpsc},
+    runtime::{Shared, probe},
+    sync::{Arc, Ordering, Thread, lock, mpsc},
     worker::{context::WorkerContext, stacks, suspension},
 };
 
@@ -41,6 +41,8 @@ fn main(shared: Arc<Shared>, id: WorkerId) {
     };
     // Refused, an overflow ends the process as it would have, and nothing is said about it.
     let _alternate = AlternateStack::new();
+    let thread_id = &Arc::clone(&shared).thread_ids[id.index()];
+    thread_id.store(probe::this_thread(), Ordering::Relaxed);
     let context = WorkerContext::new(shared, worker);
     context.enter(|| {
         match context
@@ -56,6 +58,7 @@ fn main(shared: Arc<Shared>, id: WorkerId) {
             context.shared.stacks.give_back(stack);
         }
     });
+    thread_id.store(0, Ordering::Relaxed);
     context.timers.end();
     stacks::flush(&context);
     context.cells.borrow_mut().flush(&context.shared.cells);

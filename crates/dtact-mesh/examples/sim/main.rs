@@ -19,10 +19,15 @@ use dtact_mesh::{
 /// For each line of a table, and each point of a plot.
 const TASKS: u32 = 40_000;
 const TASKS_A_POINT: u32 = 20_000;
+/// For each line of the averages.
+const SEEDS: u32 = 8;
 
 fn main() -> Result<(), Box<dyn Error>> {
     match env::args().nth(1) {
-        None => Ok(tables()?),
+        None => {
+            tables()?;
+            Ok(averages()?)
+        }
         Some(folder) => plots::write(Path::new(&folder), TASKS_A_POINT),
     }
 }
@@ -67,6 +72,44 @@ fn tables() -> Result<(), Violation> {
                     let report = run(&load, &machine, &setup)?;
                     println!("| {scenario:14} | {name:18} {report}");
                 }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Both kinds of stealing side by side, each figure the average over some seeds: one seed's tail
+/// tells little.
+fn averages() -> Result<(), Violation> {
+    println!(
+        "\nbimodal, averages over {SEEDS} seeds\n\n| load, costs | policy | mean wait, us \
+         | p99, us | messages a task |\n| --- | --- | ---: | ---: | ---: |"
+    );
+    let machine = Machine::grouped(64, 8, 32);
+    for utilization in [0.9, 0.4] {
+        for (costs, name) in [(Costs::NONE, "none"), (Costs::default(), "usual")] {
+            for policy in [Policy::Ideal, Policy::Both] {
+                let (mut mean, mut p99, mut messages) = (0, 0, 0);
+                for seed in 1..=SEEDS {
+                    let load = Scenario::Bimodal.load(&machine, TASKS, utilization, seed.into());
+                    let setup = Setup {
+                        costs,
+                        seed,
+                        ..Setup::new(policy)
+                    };
+                    let report = run(&load, &machine, &setup)?;
+                    mean += report.waits.mean;
+                    p99 += report.waits.p99;
+                    messages += report.messages.total();
+                }
+                #[expect(clippy::cast_precision_loss, reason = "figures for people")]
+                let average = |sum: u64, of: u32| sum as f64 / f64::from(SEEDS * of);
+                println!(
+                    "| {utilization}, {name} | {policy} | {:.2} | {:.1} | {:.1} |",
+                    average(mean, 1000),
+                    average(p99, 1000),
+                    average(messages, TASKS),
+                );
             }
         }
     }

@@ -13,7 +13,7 @@ mod sleep;
 
 use std::sync::Arc;
 
-use crate::{ArrayLinks, Config, Mesh, TaskIndex, Worker, WorkerId, park::Planted};
+use crate::{ArrayLinks, Clock, Config, Mesh, TaskIndex, Worker, WorkerId, park::Planted};
 
 /// Runs `model` with at most two preemptions in each run, fewer if the environment says so.
 fn check(model: impl Fn() + Send + Sync + 'static) {
@@ -38,7 +38,11 @@ fn mesh(
     workers_max: u16,
     mistake: Planted,
 ) -> (Arc<Mesh<ArrayLinks>>, Vec<Worker<ArrayLinks>>) {
-    let config = Config::new(workers.into(), workers_max.into());
+    // No model may depend on the time.
+    let config = Config {
+        clock: Clock(|| 0),
+        ..Config::new(workers.into(), workers_max.into())
+    };
     let mut mesh = Mesh::build(config, ArrayLinks::new(8)).expect("the model's size is right");
     mesh.event_count.plant(mistake);
     let mesh = Arc::new(mesh);

@@ -8,7 +8,7 @@ use loom::thread;
 use super::{check, check_bound, mesh, task};
 use crate::{
     ArrayLinks, Link, Parked, TaskIndex, Worker, WorkerId,
-    park::{EventCount, Planted, Unlisted},
+    park::{EventCount, Planted, Unlisted, Wake},
     sync::Ordering,
 };
 
@@ -210,5 +210,56 @@ fn two_sleepers_and_one_task_end() {
         for thread in threads {
             thread.join().expect("the workers end");
         }
+    });
+}
+
+/// As above with two tasks, where two sleepers may be on their way at a time: both tasks are taken.
+#[test]
+fn two_sleepers_and_two_tasks_end_where_both_may_be_woken() {
+    check_bound(1, || {
+        let (mesh, workers) = mesh(2, 2, Planted::Nothing);
+        (0..3).for_each(|_| mesh.event_count.judge(Wake::Found));
+        let threads = workers.into_iter().map(|worker| {
+            thread::spawn(move || {
+                let mut taken = Vec::new();
+                while let Some(task) = wait_for_task(&worker) {
+                    if task.raw() == 1 {
+                        worker.mesh().close();
+                    }
+                    taken.push(task);
+                }
+                taken
+            })
+        });
+        let threads: Vec<_> = threads.collect();
+        mesh.inject(task(0));
+        mesh.inject(task(1));
+        let taken = threads.into_iter().map(|thread| thread.join());
+        let taken = taken.flat_map(|taken| taken.expect("the workers end"));
+        super::assert_each_once(taken.collect(), 2);
+    });
+}
+
+/// Each eight units of credit double how many may search or be on their way to.
+#[test]
+fn more_may_be_woken_at_a_time_as_wake_ups_pay() {
+    check(|| {
+        let event_count = EventCount::new(4);
+        let list = |id| event_count.list(WorkerId::from_raw(id));
+        let judge = |wake, count| (0..count).for_each(|_| event_count.judge(wake));
+        (0..4).for_each(list);
+        assert!(event_count.claim().is_some());
+        assert_eq!(event_count.claim(), None, "one at a time");
+        judge(Wake::Found, 3);
+        assert!(event_count.claim().is_some(), "two at a time");
+        assert_eq!(event_count.claim(), None);
+        judge(Wake::Vain, 2);
+        _ = event_count.stop_searching();
+        assert_eq!(event_count.claim(), None, "one at a time again");
+        judge(Wake::Found, 100);
+        judge(Wake::Hollow, 4);
+        assert_eq!(event_count.claim(), None, "it is not without bounds");
+        _ = event_count.stop_searching();
+        assert!(event_count.claim().is_some());
     });
 }

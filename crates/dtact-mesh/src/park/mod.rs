@@ -25,11 +25,20 @@ use crate::{
     task::WorkerId,
 };
 
-/// One searching worker in the word's low half.
+/// One searching worker in the word's low bits.
 const SEARCHING: u32 = 1;
-const SEARCHING_MASK: u32 = 0xFFFF;
-/// One parked worker in the word's high half.
-const PARKED: u32 = 0x1_0000;
+const SEARCHING_MASK: u32 = 0xFFF;
+/// One unit of credit, above them.
+const CREDIT: u32 = 0x1000;
+const CREDIT_MASK: u32 = 0xF_F000;
+/// One parked worker in the word's high bits.
+const PARKED: u32 = 0x10_0000;
+/// By how many bits the word is shifted so that the credit is the exponent of how many searchers
+/// are enough: eight units double them.
+const ENOUGH_SHIFT: u32 = CREDIT.trailing_zeros() + 3;
+/// What a wake-up that paid adds to the credit; one that did not takes [`CREDIT`] away. So three
+/// useless ones for each useful one are borne.
+const CREDIT_PAID: u32 = 3 * CREDIT;
 
 /// Mistakes that the models and the stress must find: what they leave out of the protocol.
 #[cfg(test)]
@@ -46,12 +55,25 @@ pub(crate) enum Planted {
 
 #[derive(Debug)]
 pub(crate) struct EventCount {
-    /// Parked workers in the high half, searching ones in the low half.
+    /// Parked workers, credit, searching workers: see `README.md`.
     word: CachePadded<AtomicU32>,
+    /// With this credit, as many searchers are enough as there may be workers.
+    credit_max: u32,
     /// One bit for each worker that sleeps, or is about to, and may be claimed.
     listed: Box<[AtomicU64]>,
     #[cfg(test)]
     planted: Planted,
+}
+
+/// What came of waking a worker for a task.
+#[derive(Copy, Clone, Eq, PartialEq, Debug)]
+pub(crate) enum Wake {
+    /// It found something to do.
+    Found,
+    /// It found nothing.
+    Vain,
+    /// What it found, counted as `Found` before, took less time than to wake it.
+    Hollow,
 }
 
 /// How a worker came off the list.
@@ -68,6 +90,7 @@ impl EventCount {
     pub(crate) fn new(workers_max: usize) -> Self {
         Self {
             word: CachePadded::new(AtomicU32::new(0)),
+            credit_max: workers_max.next_power_of_two().ilog2() << ENOUGH_SHIFT,
             listed: (0..workers_max.div_ceil(64))
                 .map(|_| AtomicU64::new(0))
                 .collect(),
@@ -122,7 +145,7 @@ impl EventCount {
         fence(Ordering::SeqCst);
     }
 
-    /// Whether somebody sleeps and nobody searches. One relaxed load.
+    /// Whether somebody sleeps and too few search. One relaxed load.
     #[inline]
     pub(crate) fn wants_waking(&self) -> bool {
         wants_waking(self.word.load(Ordering::Relaxed))
@@ -134,7 +157,7 @@ impl EventCount {
         parked(self.word.load(Ordering::Relaxed))
     }
 
-    /// *claim*: picks one sleeper, if somebody sleeps and nobody searches. The caller must unpark
+    /// *claim*: picks one sleeper, if somebody sleeps and too few search. The caller must unpark
     /// the worker that it gets, which counts as searching from here on.
     #[cold]
     pub(crate) fn claim(&self) -> Option<WorkerId> {
@@ -262,6 +285,32 @@ impl EventCount {
         before & SEARCHING_MASK == 1 && parked(before) > 0
     }
 
+    /// *judge*: a woken worker has found something, or has not, or it was `Wake::Hollow` after all.
+    pub(crate) fn judge(&self, wake: Wake) {
+        let mut word = self.word.load(Ordering::Relaxed);
+        loop {
+            let credit = word & CREDIT_MASK;
+            let judged = match wake {
+                Wake::Found => (credit + CREDIT_PAID).min(self.credit_max),
+                Wake::Vain => credit.saturating_sub(CREDIT),
+                Wake::Hollow => credit.saturating_sub(CREDIT_PAID + CREDIT),
+            };
+            if judged == credit {
+                return;
+            }
+            let swap = self.word.compare_exchange(
+                word,
+                word - credit + judged,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            );
+            match swap {
+                Ok(_) => return,
+                Err(newer) => word = newer,
+            }
+        }
+    }
+
     fn bit(&self, worker: WorkerId) -> (&AtomicU64, u64) {
         (
             &self.listed[worker.index() / 64],
@@ -271,9 +320,9 @@ impl EventCount {
 }
 
 const fn parked(word: u32) -> usize {
-    (word >> 16) as usize
+    (word / PARKED) as usize
 }
 
 const fn wants_waking(word: u32) -> bool {
-    word >= PARKED && word & SEARCHING_MASK == 0
+    word >= PARKED && (word & SEARCHING_MASK) >> ((word & CREDIT_MASK) >> ENOUGH_SHIFT) == 0
 }

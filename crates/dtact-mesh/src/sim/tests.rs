@@ -101,6 +101,49 @@ fn nobody_starves_at_a_high_load() {
     }
 }
 
+/// A wake-up that gives a worker less to do than it costs is one that others are not to follow.
+#[test]
+fn short_tasks_one_after_the_other_wake_one_worker_at_a_time() {
+    let machine = Machine::grouped(64, 8, 32);
+    let mut load = Load::default();
+    load.add(Ready::At(0, Some(0)), 100);
+    for before in 0..20_000 {
+        load.add(Ready::Spawned(before, 50), 100);
+    }
+    let report = run(&load, &machine, &Setup::new(Policy::Both)).expect("no violation");
+    let in_a_row = report.makespan / Costs::default().wake;
+    assert!(report.messages.wakes <= in_a_row, "{report:?}");
+}
+
+/// On average over some seeds, with fewer than half of the messages at a low load.
+#[test]
+fn nobody_waits_longer_than_under_ideal_stealing() {
+    let machine = Machine::grouped(64, 8, 32);
+    let sum = |policy, utilization| {
+        (1..=4).fold((0, 0, 0), |(mean, p99, messages), seed: u32| {
+            let load = Scenario::Bimodal.load(&machine, 20_000, utilization, seed.into());
+            let setup = Setup {
+                seed,
+                ..Setup::new(policy)
+            };
+            let report = run(&load, &machine, &setup).expect("no violation");
+            let waits = report.waits;
+            (
+                mean + waits.mean,
+                p99 + waits.p99,
+                messages + report.messages.total(),
+            )
+        })
+    };
+    let (ideal, both) = (sum(Policy::Ideal, 0.9), sum(Policy::Both, 0.9));
+    assert!(
+        both.0 <= ideal.0 && both.1 <= ideal.1,
+        "{both:?}, and {ideal:?}"
+    );
+    let (ideal, both) = (sum(Policy::Ideal, 0.4), sum(Policy::Both, 0.4));
+    assert!(2 * both.2 < ideal.2, "{both:?}, and {ideal:?}");
+}
+
 /// Whatever happens, no task waits once all work could have been done one after the other.
 fn assert_sound(load: &Load, machine: &Machine, setup: &Setup, report: &Report) {
     let tasks = load.tasks.len() as u64;

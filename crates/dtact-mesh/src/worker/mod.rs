@@ -98,6 +98,8 @@ pub struct Worker<L: Links> {
     shared_turns: [Cell<usize>; 4],
     /// Whether the event count counts this worker as searching.
     searching: Cell<bool>,
+    /// When it was woken for a task, until it is known whether that was worth it.
+    woken_at: Cell<Option<u64>>,
     /// Whether it sleeps with a timeout, to look at the others.
     sentinel: Cell<bool>,
     /// Whether it went dormant and has not heard otherwise.
@@ -134,6 +136,7 @@ impl<L: Links> Worker<L> {
             pinned_first: Cell::new(false),
             shared_turns: Default::default(),
             searching: Cell::new(false),
+            woken_at: Cell::new(None),
             sentinel: Cell::new(false),
             dormant: Cell::new(false),
             blocked_in: Cell::new(None),
@@ -287,7 +290,7 @@ impl<L: Links> Worker<L> {
             None => self.seat.counts.set_running(None),
         }
         if self.searching.get() {
-            self.stop_searching();
+            self.end_search(found.is_some());
         }
         found
     }

@@ -10,6 +10,8 @@ use crate::{
     config::Mode,
     domains::Distance,
     lane::Lane,
+    park::Wake,
+    run_queue::RunQueue,
     seat::Seat,
     sync::spin_loop,
     task::{Links, Tagged, TaskIndex},
@@ -23,6 +25,13 @@ const PATIENCE_MAX: u32 = if cfg!(any(dtact_loom, dtact_shuttle)) {
 } else {
     6
 };
+
+/// How many rings that have something a thief compares. Each costs it a cache miss.
+const COMPARED_MAX: u32 = 4;
+
+/// What a wake-up costs both sides together, in ns: a system call, and the way to a CPU. Under
+/// shuttle no time passes, and each wake-up is worth it.
+const WORTH: u64 = if cfg!(dtact_shuttle) { 0 } else { 10_000 };
 
 /// The worker that this one has an eye on, and how much had been taken from its ring; `None` if the
 /// ring was empty.
@@ -50,8 +59,11 @@ impl<L: Links> Worker<L> {
             return None;
         }
         self.hold_nothing();
-        if !self.searching.get() && !self.start_searching() {
-            return None;
+        if !self.searching.get() {
+            self.judge_found();
+            if !self.start_searching() {
+                return None;
+            }
         }
         let patience = self.patience.get();
         for round in 0..self.rounds(patience) {
@@ -65,12 +77,29 @@ impl<L: Links> Worker<L> {
                 }
             }
             if let Some(task) = self.steal() {
-                self.patience.set((patience + 1).min(PATIENCE_MAX));
+                // Who was woken for a task finds one at once: that is no reason for patience.
+                if round > 0 || self.woken_at.get().is_none() {
+                    self.patience.set((patience + 1).min(PATIENCE_MAX));
+                }
                 return Some(task);
             }
         }
         self.patience.set((patience - 1).max(1));
-        self.raid()
+        if self.mesh.watch.may_look() {
+            self.raid()
+        } else {
+            None
+        }
+    }
+
+    /// The worker has nothing to do any more. What it was woken for was worth that if it took as
+    /// long as waking it.
+    fn judge_found(&self) {
+        if let Some(at) = self.woken_at.take()
+            && self.mesh.watch.clock.0().saturating_sub(at) < WORTH
+        {
+            self.mesh.event_count.judge(Wake::Hollow);
+        }
     }
 
     /// One round more takes twice as long.
@@ -93,6 +122,20 @@ impl<L: Links> Worker<L> {
         started
     }
 
+    /// Ends this worker's search for good or ill.
+    #[cold]
+    pub(super) fn end_search(&self, found: bool) {
+        if self.woken_at.get().is_some() {
+            self.mesh
+                .event_count
+                .judge(if found { Wake::Found } else { Wake::Vain });
+            if !found {
+                self.woken_at.set(None);
+            }
+        }
+        self.stop_searching();
+    }
+
     /// Ends this worker's search. What was published while producers relied on it is passed on.
     pub(super) fn stop_searching(&self) {
         self.searching.set(false);
@@ -101,21 +144,50 @@ impl<L: Links> Worker<L> {
         }
     }
 
-    /// Half of the first ring that has anything: those of the nearest workers first, and of equally
-    /// near ones from any on.
+    /// Half of the longest of the first few rings that have anything, the nearest first; half of
+    /// any ring, if others were faster there or its tasks may not come here.
     fn steal(&self) -> Option<TaskIndex> {
         self.seat.counts.count_probed(self.mesh.holders.lines());
-        for peers in self.peers.rings(Distance::Machine) {
-            if peers.is_empty() {
+        let victim = self.choose_victim()?;
+        self.rob(victim).or_else(|| {
+            self.holders_by_distance()
+                .find_map(|(_, peer)| self.steal_from(peer))
+        })
+    }
+
+    /// The longest, where one that is `n` steps further away counts `4 / (4 + n)` of its length.
+    fn choose_victim(&self) -> Option<&Seat> {
+        let mut best = None;
+        let mut seen = 0;
+        for (step, peer) in self.holders_by_distance() {
+            let Some(seat) = self.mesh.made_seat(peer) else {
                 continue;
+            };
+            self.seat.counts.count_probed(1);
+            let length = stealable::<L>(seat);
+            let appeal = 4 * length / (4 + step);
+            if length > 0 && best.is_none_or(|(_, most)| appeal > most) {
+                best = Some((seat, appeal));
             }
-            let (before, from) = peers.split_at(self.random_below(peers.len()));
-            let mut holders = self.holders(from.iter().chain(before));
-            if let Some(task) = holders.find_map(|peer| self.steal_from(peer)) {
-                return Some(task);
+            seen += u32::from(length > 0);
+            if seen == COMPARED_MAX {
+                break;
             }
         }
-        None
+        best.map(|(seat, _)| &**seat)
+    }
+
+    /// Who may have anything, the nearest first and of equally near ones from any on, and how many
+    /// steps away that is.
+    fn holders_by_distance(&self) -> impl Iterator<Item = (u64, usize)> {
+        let rings = (0..).zip(self.peers.rings(Distance::Machine));
+        rings
+            .filter(|(_, peers)| !peers.is_empty())
+            .flat_map(|(step, peers)| {
+                let (before, from) = peers.split_at(self.random_below(peers.len()));
+                self.holders(from.iter().chain(before))
+                    .map(move |peer| (step, peer))
+            })
     }
 
     /// Those of some workers that may have anything.
@@ -157,6 +229,10 @@ impl<L: Links> Worker<L> {
         }
         let victim = self.mesh.made_seat(index)?;
         self.seat.counts.count_probed(1);
+        self.rob(victim)
+    }
+
+    fn rob(&self, victim: &Seat) -> Option<TaskIndex> {
         if L::HAS_ATTRIBUTES {
             return Lane::all().find_map(|lane| self.steal_lane(victim, lane));
         }
@@ -250,5 +326,15 @@ impl<L: Links> Worker<L> {
         random ^= random << 5;
         self.random.set(random);
         ((u64::from(random) * end as u64) >> 32) as usize
+    }
+}
+
+/// How many tasks wait in the rings of a seat.
+fn stealable<L: Links>(seat: &Seat) -> u64 {
+    if L::HAS_ATTRIBUTES {
+        let rings = Lane::all().filter_map(|lane| seat.lane(lane));
+        rings.map(RunQueue::len_hint).sum()
+    } else {
+        seat.queue.len_hint()
     }
 }

@@ -162,6 +162,7 @@ impl<L: Links> Worker<L> {
         self.seat.set_asleep(false);
         if unlisted == Unlisted::Claimed {
             self.searching.set(true);
+            self.woken_at.set(Some(self.mesh.watch.clock.0()));
         }
         if self.mesh.watch.is_on() {
             self.hand_watch_over();
