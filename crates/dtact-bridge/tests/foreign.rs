@@ -225,6 +225,21 @@ fn any_number_wait_for_a_fiber_by_its_name() {
 }
 
 #[test]
+fn who_waits_for_a_fiber_while_it_is_given_up_is_woken_or_told() {
+    let runtime = runtime(1);
+    for _ in 0..times(2000) {
+        let handle = spawn_closure_on(&runtime, spawn_with(), || wait(yield_now())).expect("room");
+        thread::scope(|scope| {
+            scope.spawn(|| assert_eq!(handle.detach(), Ok(())));
+            // A wait that nobody ends would hang here.
+            let waited = dtact_await(handle);
+            assert!(matches!(waited, Ok(()) | Err(HandleError::Stale)));
+        });
+        assert_eq!(dtact_await(handle), Err(HandleError::Stale));
+    }
+}
+
+#[test]
 fn a_launched_fiber_needs_no_care_and_its_handle_stays_true() {
     let runtime = runtime(1);
     let mut last = Handle::NONE;
