@@ -95,7 +95,7 @@ pub(crate) fn begin(context: &WorkerContext) {
     sleep::give_back_cells(context);
     if let Replacement::Start(id) = context.worker.begin_blocking() {
         // Where no thread is to be had there is no replacement; the code blocks all the same.
-        if thread::start(&context.shared, id, None).is_err() {
+        if thread::start(&context.shared, id, None, None).is_err() {
             context.shared.mesh.abandon_start(id);
         }
     }

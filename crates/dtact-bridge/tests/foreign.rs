@@ -24,7 +24,7 @@ use dtact_bridge::{
 
 /// Each step takes the interpreter a thousand times as long.
 const fn times(count: u64) -> u64 {
-    if cfg!(miri) { count / 100 } else { count }
+    if cfg!(miri) { count / 400 + 1 } else { count }
 }
 
 fn runtime(workers: usize) -> Runtime {
@@ -221,6 +221,21 @@ fn any_number_wait_for_a_fiber_by_its_name() {
         });
         assert_eq!(handle.is_finished(), Ok(true));
         assert_eq!(handle.detach(), Ok(()));
+    }
+}
+
+#[test]
+fn who_waits_for_a_fiber_while_it_is_given_up_is_woken_or_told() {
+    let runtime = runtime(1);
+    for _ in 0..times(2000) {
+        let handle = spawn_closure_on(&runtime, spawn_with(), || wait(yield_now())).expect("room");
+        thread::scope(|scope| {
+            scope.spawn(|| assert_eq!(handle.detach(), Ok(())));
+            // A wait that nobody ends would hang here.
+            let waited = dtact_await(handle);
+            assert!(matches!(waited, Ok(()) | Err(HandleError::Stale)));
+        });
+        assert_eq!(dtact_await(handle), Err(HandleError::Stale));
     }
 }
 

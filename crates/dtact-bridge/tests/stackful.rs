@@ -5,15 +5,20 @@
 
 use std::{
     future::{pending, poll_fn},
+    mem::ManuallyDrop,
     rc::Rc,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
     task::Poll,
+    time::Duration,
 };
 
-use dtact_bridge::{Builder, Runtime, spawn, spawn_with_stack, wait, yield_now};
+use dtact_bridge::{
+    Builder, Runtime, SameThreadFloat, spawn, spawn_with, spawn_with_stack, time::timeout, wait,
+    yield_now,
+};
 
 fn runtime(workers: usize) -> Runtime {
     // SAFETY: nothing here waits within a thread-local's initialiser or a scoped thread-local.
@@ -123,4 +128,38 @@ fn a_fiber_cancelled_in_its_wait_unwinds() {
     drop(runtime);
     assert!(left.wait().unwrap_err().is_cancelled());
     assert_eq!(drops.load(Ordering::SeqCst), 2);
+}
+
+#[test]
+fn a_worker_that_gets_to_run_late_has_a_stack_all_the_same() {
+    let rounds = if cfg!(miri) { 2 } else { 300 };
+    for _ in 0..rounds {
+        let builder = Builder::new().workers(2).fibers(64).stacks(4);
+        // SAFETY: the fibers hold nothing over their waits.
+        let builder = unsafe { builder.stack_bytes(1 << 16).enable_stackful() };
+        // Where this fails the runtime would never end.
+        let runtime = ManuallyDrop::new(builder.build().expect("a small runtime"));
+        // Each keeps a stack, as many as there are and more.
+        let keepers: Vec<_> = (0..8)
+            .map(|_| runtime.spawn_with_stack(1, || (0..8).for_each(|_| wait(yield_now()))))
+            .collect();
+        // By turns on one worker and the other.
+        let pinned: Vec<_> = (0..4)
+            .map(|n| {
+                let builder = spawn_with().switcher::<SameThreadFloat>();
+                let spawned = builder.try_spawn_fn_on(&runtime, move || n);
+                spawned
+                    .map_err(|refused| refused.error)
+                    .expect("there is room")
+            })
+            .collect();
+        for (n, handle) in pinned.into_iter().enumerate() {
+            let end = wait(timeout(Duration::from_secs(30), handle)).expect("its worker runs");
+            assert_eq!(end.expect("it returns"), n);
+        }
+        for keeper in keepers {
+            keeper.wait().expect("it returns");
+        }
+        drop(ManuallyDrop::into_inner(runtime));
+    }
 }

@@ -193,12 +193,29 @@ impl Handle {
             return Err(HandleError::Deadlock);
         }
         // Where it has ended, the future finds that out.
-        if !self.is_finished()? {
-            on_cell(fiber, |cell| {
+        self.make_known()?;
+        Ok(Ended::of(fiber))
+    }
+
+    /// Has the end of the fiber wake those who wait by its name. Returns whether it has not ended.
+    fn make_known(self) -> Result<bool, HandleError> {
+        let fiber = self.fiber();
+        // It is not to be had by its name any more where it has ended, or was detached meanwhile:
+        // looked at again, that is told apart.
+        while !self.is_finished()? {
+            let known = on_cell(fiber, |cell| {
                 cell.header().state.make_known_by_name(fiber.generation())
             });
+            if known == Some(true) {
+                return Ok(true);
+            }
         }
-        Ok(Ended::of(fiber))
+        Ok(false)
+    }
+
+    /// Whether the calling fiber would wait for ever for the end of this one.
+    pub(super) fn would_deadlock(self) -> bool {
+        self.is_finished() == Ok(false) && join::is_deadlock(self.fiber())
     }
 
     /// Leaves a waker to be woken once the fiber has ended, by the worker that ended it. Returns
@@ -209,14 +226,11 @@ impl Handle {
     /// [`HandleError::Stale`].
     pub fn wake_at_end(self, waker: &Waker) -> Result<bool, HandleError> {
         let fiber = self.fiber();
-        if self.is_finished()? {
+        if !self.make_known()? {
             return Ok(false);
         }
         let left = id::with_runtime(fiber, |shared| {
             let state = &shared.cell(fiber.cell_raw())?.header().state;
-            if !state.make_known_by_name(fiber.generation()) {
-                return None;
-            }
             let is_alive = || state.running_generation() == Some(fiber.generation());
             shared.waiters.leave(fiber, 0, waker, is_alive)
         });

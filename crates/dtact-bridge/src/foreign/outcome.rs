@@ -26,7 +26,8 @@ impl Handle {
     /// # Errors
     ///
     /// [`HandleError::Stale`], also for a launched fiber that has ended: it leaves no outcome.
-    /// [`HandleError::Busy`] while somebody joins it.
+    /// [`HandleError::Busy`] while somebody joins it; to look is to join for a moment, so that a
+    /// join at the same time may be told so as well.
     pub fn outcome(self) -> Result<FiberOutcome, HandleError> {
         let Some(claim) = self.claim_unless_running()? else {
             return Ok(FiberOutcome::Running);
@@ -45,7 +46,9 @@ impl Handle {
 ///
 /// # Errors
 ///
-/// [`HandleError::Stale`], and [`HandleError::Deadlock`] for the fiber's own handle.
+/// [`HandleError::Stale`]. [`HandleError::Deadlock`] where the wait could never end: for the
+/// fiber's own handle, and for that of one which can only go on on the thread that this would
+/// block.
 ///
 /// # Examples
 ///
@@ -62,7 +65,11 @@ impl Handle {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn dtact_await(handle: impl Into<Handle>) -> Result<(), HandleError> {
-    wait_shielded(handle.into().ended()?);
+    let handle = handle.into();
+    if handle.would_deadlock() {
+        return Err(HandleError::Deadlock);
+    }
+    wait_shielded(handle.ended()?);
     Ok(())
 }
 

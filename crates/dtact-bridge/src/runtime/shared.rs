@@ -252,11 +252,15 @@ fn plan(builder: &Builder, workers: usize) -> Result<Option<Plan>, BuildError> {
 
 /// Starts the threads, and waits until they are bound to their CPUs, if they shall be.
 fn start_workers(shared: &Arc<Shared>, workers: usize) -> Result<(), BuildError> {
+    // Before any fiber can have them: a worker that came late and found none left could not run,
+    // and what stays on it never would.
+    let bytes = shared.stacks.default_bytes();
+    let stacks: Result<Vec<_>, _> = (0..workers).map(|_| shared.stacks.take(bytes)).collect();
     let (report, reports) = mpsc::channel();
-    for worker in 0..workers {
+    for (worker, stack) in stacks?.into_iter().enumerate() {
         let id = WorkerId::from_raw(u16::try_from(worker).expect("the mesh has accepted as many"));
         let report = shared.plan.as_ref().map(|_| report.clone());
-        thread::start(shared, id, report).map_err(BuildError::Thread)?;
+        thread::start(shared, id, Some(stack), report).map_err(BuildError::Thread)?;
     }
     // Each thread has a sender of its own, and drops it when it has reported.
     drop(report);

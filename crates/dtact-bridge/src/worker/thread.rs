@@ -2,7 +2,7 @@
 
 use std::io;
 
-use dtact_arena::overflow::AlternateStack;
+use dtact_arena::{Stack, overflow::AlternateStack};
 use dtact_mesh::{PlacementError, WorkerId};
 
 use crate::{
@@ -13,10 +13,12 @@ use crate::{
 
 /// Starts the thread of a worker.
 ///
-/// One with a `report` binds itself to its CPUs, and says whether that was done.
+/// One with a `report` binds itself to its CPUs, and says whether that was done. Its loop begins on
+/// `stack`; without one it takes what is there when it gets to run, which may be none.
 pub(crate) fn start(
     shared: &Arc<Shared>,
     id: WorkerId,
+    stack: Option<Stack>,
     report: Option<mpsc::Sender<Result<(), PlacementError>>>,
 ) -> io::Result<()> {
     let builder = Thread::new().name(format!("dtact-worker-{}", id.index()));
@@ -28,14 +30,14 @@ pub(crate) fn start(
             // Nobody listens where another worker has failed before: then the runtime ends.
             drop(report.send(plan.pin_current_thread(id)));
         }
-        main(worker_shared, id);
+        main(worker_shared, id, stack);
     })?;
     threads.push(thread);
     drop(threads);
     Ok(())
 }
 
-fn main(shared: Arc<Shared>, id: WorkerId) {
+fn main(shared: Arc<Shared>, id: WorkerId, stack: Option<Stack>) {
     let Some(worker) = shared.mesh.worker(id) else {
         unreachable!("each worker has one thread, which alone claims it")
     };
@@ -45,11 +47,8 @@ fn main(shared: Arc<Shared>, id: WorkerId) {
     thread_id.store(probe::this_thread(), Ordering::Relaxed);
     let context = WorkerContext::new(shared, worker);
     context.enter(|| {
-        match context
-            .shared
-            .stacks
-            .take(context.shared.stacks.default_bytes())
-        {
+        let stacks = &context.shared.stacks;
+        match stack.map_or_else(|| stacks.take(stacks.default_bytes()), Ok) {
             Ok(stack) => suspension::run_on_stack(&context, stack),
             // A spare worker may find the pool empty. It has nothing then, and leaves.
             Err(_) => return,
