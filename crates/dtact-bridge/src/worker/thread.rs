@@ -8,6 +8,7 @@ use dtact_mesh::{PlacementError, WorkerId};
 use crate::{
     runtime::{Shared, probe},
     sync::{Arc, Ordering, Thread, lock, mpsc},
+    trace::{EventKind, recorder::record_worker},
     worker::{context::WorkerContext, stacks, suspension},
 };
 
@@ -44,6 +45,7 @@ fn main(shared: Arc<Shared>, id: WorkerId) {
     let thread_id = &Arc::clone(&shared).thread_ids[id.index()];
     thread_id.store(probe::this_thread(), Ordering::Relaxed);
     let context = WorkerContext::new(shared, worker);
+    record_worker(&context, EventKind::Rise);
     context.enter(|| {
         match context
             .shared
