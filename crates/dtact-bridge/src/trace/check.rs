@@ -29,29 +29,29 @@ use crate::{
 #[cfg(test)]
 mod tests;
 
-/// What must hold. The names in brackets are those of `docs/guarantees.md`.
+/// What must hold. The names G1 to G10 are those of `docs/guarantees.md`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Rule {
-    /// A wake leads to a poll [G1]: a fiber parked although it had been woken, or stayed in a queue
+    /// A wake leads to a poll (G1): a fiber parked although it had been woken, or stayed in a queue
     /// for ever.
     LostWake,
-    /// A wake is stale only if the fiber has ended [G1].
+    /// A wake is stale only if the fiber has ended (G1).
     StaleBeforeEnd,
-    /// One holder at a time runs a fiber [G2]: it was taken, or taken hold of, while it ran or was
+    /// One holder at a time runs a fiber (G2): it was taken, or taken hold of, while it ran or was
     /// queued.
     TwoHolders,
-    /// A fiber is run only after something has put it into a queue [G2].
+    /// A fiber is run only after something has put it into a queue (G2).
     NotQueued,
-    /// A wake of a fiber that has ended does nothing [G3].
+    /// A wake of a fiber that has ended does nothing (G3).
     StaleWakeActs,
-    /// A suspended fiber goes on where it was suspended [G4].
+    /// A suspended fiber goes on where it was suspended (G4).
     ResumedElsewhere,
-    /// A fiber that has ended does nothing any more [G10].
+    /// A fiber that has ended does nothing any more (G10).
     RanAfterEnd,
-    /// A fiber ends once [G10].
+    /// A fiber ends once (G10).
     EndedTwice,
-    /// A fiber that was spawned ends, by the end of its runtime at the latest [G5, G9].
+    /// A fiber that was spawned ends, by the end of its runtime at the latest (G5, G9).
     NeverEnded,
     /// A name is given once.
     SpawnedTwice,
