@@ -17,6 +17,8 @@ cargo xtask <command>
   test [args]      all tests; with arguments, `cargo test` with these
   doc              the documentation, warnings refused
   loom             the lock-free code in every interleaving, up to LOOM_MAX_PREEMPTIONS (2)
+  stress [--seed N] [--seconds N] [--workers N]
+                   fibers by chance for N (20) seconds, their traces checked
   shuttle          the whole mesh under DTACT_SCHEDULES (100000) schedules by chance
   cabi             the C ABI, used from C and from C++
   deny             licences, duplicates and sources of the dependencies

@@ -44,6 +44,7 @@ mod shell;
 mod shuttle;
 mod sim_plots;
 mod steps;
+mod stress;
 mod test;
 mod tidy;
 mod valgrind;
@@ -69,6 +70,7 @@ fn main() -> ExitCode {
         ["valgrind"] => exit(&[valgrind::run(&shell)]),
         ["tsan"] => exit(&[sanitizer::THREAD.all(&shell)]),
         ["shuttle"] => exit(&[shuttle::run(&shell)]),
+        ["stress", rest @ ..] => exit(&[stress::run(&shell, rest)]),
         ["sim-plots"] => exit(&[sim_plots::run(&shell)]),
         ["bench-switch", rest @ ..] => exit(&[bench_switch::run(&shell, rest)]),
         ["fmt"] => exit(&[fmt::write(&shell)]),

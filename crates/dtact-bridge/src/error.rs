@@ -5,7 +5,10 @@ use core::{any::Any, error::Error, fmt};
 use dtact_arena::ArenaError;
 use dtact_mesh::{MeshError, PlacementError, TopologyError};
 
-use crate::runtime::probe::StackSignalError;
+use crate::{
+    runtime::probe::StackSignalError,
+    trace::{EVENTS_MAX, EVENTS_MIN},
+};
 
 /// Why joining a fiber gave no value.
 #[non_exhaustive]
@@ -207,6 +210,11 @@ pub enum BuildError {
     Topology(TopologyError),
     /// The stacks of fibers that run for too long cannot be looked at as asked.
     StackSignal(StackSignalError),
+    /// The flight recorder was asked to hold too few events, or too many.
+    BadRecorder {
+        /// How many for each worker.
+        events: usize,
+    },
     /// As many runtimes are alive as can be.
     TooManyRuntimes,
     /// The operating system started no thread.
@@ -226,6 +234,11 @@ impl fmt::Display for BuildError {
                 f,
                 "{stacks} stacks are too few, {stacks_min} are the least: two for each worker"
             ),
+            Self::BadRecorder { events } => write!(
+                f,
+                "a flight recorder of {events} events for each worker; choose {EVENTS_MIN} to \
+                 {EVENTS_MAX}"
+            ),
             Self::TooManyRuntimes => {
                 f.write_str("256 runtimes are alive: drop one, and the handles that outlived it")
             }
@@ -244,7 +257,7 @@ impl Error for BuildError {
             Self::StackSignal(error) => Some(error),
             Self::Thread(error) => Some(error),
             Self::BadStackSize(error) => Some(error),
-            Self::TooFewStacks { .. } | Self::TooManyRuntimes => None,
+            Self::TooFewStacks { .. } | Self::BadRecorder { .. } | Self::TooManyRuntimes => None,
         }
     }
 }

@@ -16,6 +16,7 @@
 //! | [`foreign`] | fibers by number, and spawned for C |
 //! | `task` | futures that say how they want to be spawned |
 //! | `scope` | fibers that borrow |
+//! | [`trace`] | the flight recorder, and what is made of its events |
 //! | [`topology`] | the machine |
 //! | [`time`] | sleeping, and the timers behind it |
 //! | `wait`, `block_on`, `yield_now`, `blocking`, `no_suspend` | how code waits, and how it blocks |
@@ -57,6 +58,8 @@ pub mod time;
 #[cfg(not(dtact_loom))]
 pub mod topology;
 #[cfg(not(dtact_loom))]
+pub mod trace;
+#[cfg(not(dtact_loom))]
 mod wait;
 #[cfg(not(dtact_loom))]
 mod waker;
@@ -74,6 +77,9 @@ mod models;
 #[cfg(dtact_loom)]
 #[path = "fiber/name.rs"]
 mod name;
+#[cfg(dtact_loom)]
+#[path = "trace/ring.rs"]
+mod ring;
 #[cfg(dtact_loom)]
 #[path = "runtime/starved.rs"]
 mod starved;

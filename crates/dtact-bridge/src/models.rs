@@ -20,6 +20,7 @@ use crate::{
     gate::Gate,
     name::Name,
     registry::Slot,
+    ring::Ring,
     starved::Starved,
     state::{Claim, Detach, Finish, JoinSlot, Owner, Park, State, Wake},
     timer_entry::{Cancel, Entry, Look},
@@ -749,4 +750,26 @@ fn a_name_that_is_read_while_its_fiber_ends_is_whole_or_none() {
 #[should_panic(expected = "put together")]
 fn whoever_does_not_ask_again_puts_a_name_together() {
     a_name_is_read(false);
+}
+
+#[test]
+fn events_that_are_read_while_the_ring_is_overwritten_are_whole() {
+    loom::model(|| {
+        let ring = Arc::new(Ring::new(2));
+        ring.push([0; 3]);
+        let writer = {
+            let ring = Arc::clone(&ring);
+            thread::spawn(move || {
+                ring.push([1; 3]);
+                ring.push([2; 3]);
+            })
+        };
+        let copied = ring.read();
+        for (number, event) in (copied.lost..).zip(copied.events) {
+            assert_eq!(event, [number; 3]);
+        }
+        writer.join().unwrap();
+        let copied = ring.read();
+        assert_eq!((copied.lost, copied.events), (2, vec![[2; 3]]));
+    });
 }

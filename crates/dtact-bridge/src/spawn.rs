@@ -564,7 +564,14 @@ fn place<F: Future>(
     }
     // SAFETY: the cell was just taken from the pool, and is of the class that the future needs.
     unsafe { body::write_future(cell, future) };
-    let generation = header.state.begin(shared.generation_min, plan.owner);
+    let begin = || {
+        let generation = header.state.begin(shared.generation_min, plan.owner);
+        FiberRef::new(shared.number(), index, generation)
+    };
+    let fiber = match &shared.recorder {
+        None => begin(),
+        Some(recorder) => recorder.spawn(context, &begin),
+    };
     match context {
         Some(context) => {
             context.counters().spawned();
@@ -586,7 +593,7 @@ fn place<F: Future>(
         }
     }
     drop(spawning);
-    Ok(FiberRef::new(shared.number(), index, generation))
+    Ok(fiber)
 }
 
 /// The same, with the worker from which the affinity is measured: the one that spawns, unless that

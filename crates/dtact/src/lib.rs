@@ -26,6 +26,7 @@
 //! | demote a line of the cache | `hw`, behind the feature `hw-acceleration` |
 //! | say what a panic of a fiber does | [`Builder::panic_policy`] |
 //! | hear of fibers that run for too long | [`Builder::watchdog`] |
+//! | see what workers did last | [`trace`], [`Builder::flight_recorder`] |
 //! | have a runtime of one's own | [`Builder`], [`Runtime`] |
 //!
 //! # What waits
@@ -58,7 +59,7 @@ pub use dtact_bridge::{
     set_deflection_threshold, spawn, spawn_blocking, spawn_local, spawn_with, spawn_with_stack,
     try_spawn, try_spawn_local, wait, wait_shielded, yield_now, yield_to_async, yield_to_sync,
 };
-pub use dtact_bridge::{foreign, time, topology};
+pub use dtact_bridge::{foreign, time, topology, trace};
 pub use dtact_macros::{dtact_init, export_async, export_fiber, task};
 
 #[cfg(feature = "hw-acceleration")]

@@ -8,6 +8,8 @@ use common::bounded;
 mod cancellation;
 #[path = "../examples/dump.rs"]
 mod dump;
+#[path = "../examples/flight_recorder.rs"]
+mod flight_recorder;
 #[path = "../examples/pinned.rs"]
 mod pinned;
 #[path = "../examples/pipeline.rs"]
@@ -29,6 +31,11 @@ fn the_example_cancellation_runs() {
 #[test]
 fn the_example_dump_runs() {
     bounded(dump::main);
+}
+
+#[test]
+fn the_example_flight_recorder_runs() {
+    bounded(flight_recorder::main);
 }
 
 #[test]

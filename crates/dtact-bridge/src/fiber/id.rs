@@ -58,6 +58,12 @@ impl FiberId {
         Self(fiber.word())
     }
 
+    /// Which cell it lives in: the number of the runtime and of the cell.
+    pub(crate) const fn cell(self) -> (u8, u32) {
+        let fiber = self.fiber();
+        (fiber.runtime(), fiber.cell_raw())
+    }
+
     pub(crate) const fn fiber(self) -> FiberRef {
         FiberRef::from_word(self.0)
     }

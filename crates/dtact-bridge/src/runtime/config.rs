@@ -43,6 +43,7 @@ use crate::{
 /// | [`deflection`](Builder::deflection) | from three quarters of a ring on, 32 at once, four times |
 /// | [`watchdog`](Builder::watchdog) | none |
 /// | [`watchdog_stacks`](Builder::watchdog_stacks) | no |
+/// | [`flight_recorder`](Builder::flight_recorder) | none |
 /// | [`safety`](Builder::safety) | `Safety1`: a guard below each stack |
 /// | [`numa_node`](Builder::numa_node) | memory comes from where it is first touched |
 ///
@@ -77,6 +78,7 @@ pub struct Builder {
     pub(crate) deflection: Option<Option<Deflection>>,
     pub(crate) watchdog: Option<Watchdog>,
     pub(crate) stack_signal: Option<i32>,
+    pub(crate) events_per_worker: Option<usize>,
 }
 
 const FIBERS_DEFAULT: u32 = 1 << 20;
@@ -108,6 +110,7 @@ impl Builder {
             deflection: None,
             watchdog: None,
             stack_signal: None,
+            events_per_worker: None,
         }
     }
 
@@ -225,6 +228,16 @@ impl Builder {
     /// [`BuildError::StackSignal`]: crate::BuildError::StackSignal
     pub const fn watchdog_stacks(mut self, signal: i32) -> Self {
         self.stack_signal = Some(signal);
+        self
+    }
+
+    /// Keeps the last `events_per_worker` events of each worker, and as many of all other threads
+    /// together: 16 to 16,777,216, of 24 bytes each. See [`trace`](crate::trace).
+    ///
+    /// An event costs its worker a look at the clock, or two, and four stores. Threads that are no
+    /// workers take turns.
+    pub const fn flight_recorder(mut self, events_per_worker: usize) -> Self {
+        self.events_per_worker = Some(events_per_worker);
         self
     }
 

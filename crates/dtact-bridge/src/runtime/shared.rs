@@ -32,6 +32,7 @@ use crate::{
         Arc, AtomicBool, AtomicI32, AtomicU32, AtomicU64, Mutex, Ordering, ThreadHandle, lock, mpsc,
     },
     time::VirtualClock,
+    trace::{EVENTS_MAX, EVENTS_MIN, EventKind, recorder::Recorder},
     worker::{context::WorkerContext, sleep::Left, thread},
 };
 
@@ -90,6 +91,10 @@ pub(crate) struct Shared {
     pub(crate) generation_next: AtomicU32,
     /// A shutdown ran out of time: threads and memory stay.
     pub(crate) gave_up: AtomicBool,
+    /// A shutdown has joined all threads and ended all fibers.
+    pub(crate) has_ended: AtomicBool,
+    /// What writes down what happens, if anything does.
+    pub(crate) recorder: Option<Recorder>,
 }
 
 /// The link words of the mesh are fields of the cells, in the line that is in the cache anyway.
@@ -146,6 +151,11 @@ pub(crate) fn start(
     threads_max: usize,
 ) -> Result<Arc<Shared>, BuildError> {
     let stack_bytes = builder.stack_bytes.map_err(BuildError::BadStackSize)?;
+    if let Some(events) = builder.events_per_worker
+        && !(EVENTS_MIN..=EVENTS_MAX).contains(&events)
+    {
+        return Err(BuildError::BadRecorder { events });
+    }
     if builder.has_overflow_messages {
         match overflow::install() {
             // Miri has no signals, and no guards that could raise one.
@@ -228,6 +238,10 @@ pub(crate) fn start(
         retained: AtomicU64::new(0),
         generation_next: AtomicU32::new(generation_min),
         gave_up: AtomicBool::new(false),
+        has_ended: AtomicBool::new(false),
+        recorder: builder
+            .events_per_worker
+            .map(|events| Recorder::new(events, threads_max)),
     });
     RUNTIMES[usize::from(number)].publish(Arc::into_raw(Arc::clone(&shared)).cast_mut());
     if let Err(error) = start_workers(&shared, workers) {
@@ -296,6 +310,12 @@ impl Shared {
         cell_at(&self.cells, raw)
     }
 
+    /// Whether a shutdown has ended all there was.
+    pub(crate) fn has_ended(&self) -> bool {
+        // Acquire: pairs with the store in `shutdown`, so that all events are seen.
+        self.has_ended.load(Ordering::Acquire)
+    }
+
     #[inline]
     pub(crate) fn is_closing(&self) -> bool {
         self.gate.is_closed()
@@ -319,7 +339,14 @@ impl Shared {
         let Some(cell) = self.cell(fiber.cell_raw()) else {
             return;
         };
-        match cell.header().state.wake(fiber.generation()) {
+        let state = &cell.header().state;
+        let outcome = match &self.recorder {
+            None => state.wake(fiber.generation()),
+            Some(recorder) => recorder.wake(context, fiber, EventKind::Wake, &|| {
+                state.wake(fiber.generation())
+            }),
+        };
+        match outcome {
             Wake::Schedule => self.schedule(context, cell, fiber.cell_raw()),
             Wake::Nothing | Wake::Gone => {}
         }
@@ -330,7 +357,14 @@ impl Shared {
         let Some(cell) = self.cell(fiber.cell_raw()) else {
             return;
         };
-        match cell.header().state.cancel(fiber.generation()) {
+        let state = &cell.header().state;
+        let outcome = match &self.recorder {
+            None => state.cancel(fiber.generation()),
+            Some(recorder) => recorder.wake(context, fiber, EventKind::Cancel, &|| {
+                state.cancel(fiber.generation())
+            }),
+        };
+        match outcome {
             Wake::Schedule => self.schedule(context, cell, fiber.cell_raw()),
             // It may be blocking its thread.
             Wake::Nothing => self.unpark_blocked(fiber),

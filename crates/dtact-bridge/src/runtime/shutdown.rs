@@ -23,6 +23,7 @@ use crate::{
     registry::RUNTIMES,
     runtime::Shared,
     sync::{Arc, Ordering, Thread, current_thread, lock},
+    trace::EventKind,
     worker::{context, dispatch},
 };
 use dtact_arena::{CellClass, CellIndex};
@@ -65,6 +66,8 @@ pub(crate) fn shutdown(
         0 => {
             // An earlier one may have run out of time.
             shared.gave_up.store(false, Ordering::Relaxed);
+            // Release: pairs with `Shared::has_ended`.
+            shared.has_ended.store(true, Ordering::Release);
             Ok(())
         }
         alive_count => {
@@ -115,7 +118,13 @@ fn end_left_behind(shared: &Shared) -> usize {
             continue;
         };
         // Whether it was parked or queued: with the workers gone nobody else holds it.
-        if state.cancel(generation) == Wake::Gone {
+        let fiber = FiberRef::new(shared.number(), index, generation);
+        let cancel = || state.cancel(generation);
+        let outcome = match &shared.recorder {
+            None => cancel(),
+            Some(recorder) => recorder.wake(None, fiber, EventKind::Cancel, &cancel),
+        };
+        if outcome == Wake::Gone {
             continue;
         }
         let is_local = cell.header().traits() & traits::LOCAL != 0;

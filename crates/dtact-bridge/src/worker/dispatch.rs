@@ -20,6 +20,10 @@ use crate::{
     runtime::Shared,
     scope::ScopeState,
     sync::Arc,
+    trace::{
+        EventKind,
+        recorder::{self, record, record_end},
+    },
     waker,
     worker::{
         context::{Here, WorkerContext},
@@ -47,7 +51,7 @@ fn take(context: &WorkerContext) -> Option<TaskIndex> {
             stacks::flush(context);
             sleep::give_back_cells(context);
             sleep::hand_over(context);
-            match worker.go_dormant() {
+            match sleep::asleep(context, || worker.go_dormant()) {
                 Dormant::Closed => return None,
                 Dormant::Pinned => {
                     if let Some(task) = worker.next_pinned() {
@@ -86,6 +90,7 @@ fn dispatch(context: Here, raw: u32) {
     if header.suspension.get().is_some() {
         // It looks itself whether it was cancelled.
         let _: Option<u32> = header.state.begin_poll();
+        record(&context, raw, EventKind::Resume);
         // SAFETY: the loop calls this; nothing of value lies in its frames [bridge.W1]. The
         // fiber came out of this worker's pinned queue [bridge.W2].
         unsafe { suspension::resume(context, cell) }
@@ -103,8 +108,11 @@ fn dispatch(context: Here, raw: u32) {
 fn dispatch_here(context: &WorkerContext, cell: Cell, raw: u32) {
     let state = &cell.header().state;
     let vtable = cell.header().vtable.get().expect("set by spawn");
+    let mut kind = EventKind::Poll;
     loop {
         let generation = state.begin_poll().filter(|_| !context.shared.is_closing());
+        record(context, raw, kind);
+        kind = EventKind::Again;
         let Some(generation) = generation else {
             context.without_suspension(name_of(context, cell, raw), || {
                 // SAFETY: the fiber is held [bridge.S1] and not suspended inside its poll.
@@ -129,8 +137,9 @@ fn dispatch_here(context: &WorkerContext, cell: Cell, raw: u32) {
             }
             return queue_again(context, cell, raw);
         }
+        let stamp = recorder::stamp(&context.shared);
         match state.park() {
-            Park::Parked => return,
+            Park::Parked => return recorder::stamped(context, stamp, fiber, EventKind::Park),
             Park::Notified => return queue_again(context, cell, raw),
             Park::Cancelled => {}
         }
@@ -140,6 +149,7 @@ fn dispatch_here(context: &WorkerContext, cell: Cell, raw: u32) {
 /// Queues a fiber behind the others of this worker.
 #[inline]
 fn queue_again(context: &WorkerContext, cell: Cell, raw: u32) {
+    record(context, raw, EventKind::Requeue);
     if cell.header().traits() & traits::PINNED == 0 {
         context.worker.push_yielded(task(raw));
     } else {
@@ -176,6 +186,7 @@ fn task(raw: u32) -> TaskIndex {
 #[inline]
 fn finish(context: &WorkerContext, cell: Cell, raw: u32) {
     context.counters().finished();
+    record_end(context, raw);
     if cell.header().traits() & (traits::LOCALS | traits::SCOPED) != 0 {
         return finish_with_extras(context, cell, raw);
     }
@@ -240,6 +251,11 @@ fn before_end(
 /// The same by a thread that is no worker, when there are no workers any more.
 pub(crate) fn finish_outside(shared: &Shared, cell: Cell, index: CellIndex) {
     shared.outside_counters().finished();
+    if let Some(recorder) = &shared.recorder {
+        let generation = cell.header().state.generation();
+        let fiber = FiberRef::new(shared.number(), index, generation);
+        recorder.finish_outside(fiber, cell.outcome().into());
+    }
     let scope = before_end(shared, cell, index, |drop_locals| drop_locals());
     let ended = hand_over(cell);
     if ended.finish == Finish::Detached {

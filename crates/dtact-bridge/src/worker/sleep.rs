@@ -16,6 +16,7 @@ use crate::{
     spawn::{self, Options},
     sync::{AtomicUsize, Mutex, Ordering, lock},
     time::{Wheel, timers},
+    trace::{EventKind, recorder::record_worker},
     worker::context::{self, WorkerContext},
 };
 
@@ -60,16 +61,24 @@ pub(crate) fn park(context: &WorkerContext) -> Parked {
         adopt(context);
     }
     if !timers.is_armed() {
-        return context.worker.park();
+        return asleep(context, || context.worker.park());
     }
     timers.wake_due();
     let Some(due) = timers.next_due() else {
         return Parked::Work;
     };
     // What was woken just now makes the park return at once.
-    let parked = context.worker.park_until(due);
+    let parked = asleep(context, || context.worker.park_until(due));
     timers.wake_due();
     parked
+}
+
+/// Runs what puts the thread to sleep, and writes that down.
+pub(crate) fn asleep<R>(context: &WorkerContext, sleep: impl FnOnce() -> R) -> R {
+    record_worker(context, EventKind::Sleep);
+    let result = sleep();
+    record_worker(context, EventKind::Rise);
+    result
 }
 
 /// Gives the worker's timers to others: it will not serve them for a while.

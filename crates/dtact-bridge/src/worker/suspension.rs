@@ -19,6 +19,10 @@ use crate::{
     fiber::{Cell as FiberCell, Header, state::Park, traits},
     fiber_ref::FiberRef,
     sync::Ordering,
+    trace::{
+        EventKind,
+        recorder::{self, record, stamped},
+    },
     worker::{
         context::{Here, WorkerContext},
         dispatch, stacks,
@@ -87,8 +91,12 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
     header
         .home
         .store(context.worker.id().raw() + 1, Ordering::Relaxed);
+    let stamp = recorder::stamp(&context.shared);
     match reason {
-        Reason::Yield => context.worker.push_pinned(task_of(fiber)),
+        Reason::Yield => {
+            stamped(context, stamp, fiber, EventKind::SuspendQueued);
+            context.worker.push_pinned(task_of(fiber));
+        }
         // From here on others may wake it; but only this thread takes it from the queue that
         // leads to it [bridge.W2], and this thread has to leave the stack first.
         Reason::Wait | Reason::Regardless => {
@@ -97,8 +105,9 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
                 _ => header.state.park(),
             };
             match park {
-                Park::Parked => {}
+                Park::Parked => stamped(context, stamp, fiber, EventKind::Suspend),
                 Park::Notified => {
+                    record(context, fiber.cell_raw(), EventKind::Again);
                     header.suspension.set(None);
                     unpin(header);
                     context.spare.set(Some(spare));
@@ -106,7 +115,10 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
                 }
                 // It lets the others run before it is told: code that cannot unwind may come here
                 // again and again.
-                Park::Cancelled => context.worker.push_pinned(task_of(fiber)),
+                Park::Cancelled => {
+                    stamped(context, stamp, fiber, EventKind::SuspendQueued);
+                    context.worker.push_pinned(task_of(fiber));
+                }
             }
         }
     }

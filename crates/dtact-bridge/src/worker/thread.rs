@@ -8,6 +8,7 @@ use dtact_mesh::{PlacementError, WorkerId};
 use crate::{
     runtime::{Shared, probe},
     sync::{Arc, Ordering, Thread, lock, mpsc},
+    trace::{EventKind, recorder::record_worker},
     worker::{context::WorkerContext, stacks, suspension},
 };
 
@@ -46,6 +47,7 @@ fn main(shared: Arc<Shared>, id: WorkerId, stack: Option<Stack>) {
     let thread_id = &Arc::clone(&shared).thread_ids[id.index()];
     thread_id.store(probe::this_thread(), Ordering::Relaxed);
     let context = WorkerContext::new(shared, worker);
+    record_worker(&context, EventKind::Rise);
     context.enter(|| {
         let stacks = &context.shared.stacks;
         match stack.map_or_else(|| stacks.take(stacks.default_bytes()), Ok) {
