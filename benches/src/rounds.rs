@@ -46,7 +46,7 @@ pub(crate) fn run(options: &Options) -> io::Result<Results> {
                 for turn in 0..names.len() {
                     let name = names[(turn + round) % names.len()];
                     let key = Key::new(workload.name, workers, name);
-                    if !workload.is_done_by(name) {
+                    if !workload.is_done_by(name) || !workload.is_for(workers) {
                         continue;
                     }
                     match child(name, workload, workers)? {

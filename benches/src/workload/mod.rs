@@ -117,6 +117,7 @@ const MAPS: &[(&str, &str)] = &[("may", "needs more mapped stacks than the syste
 const STARVES: &[(&str, &str)] = &[("may", "the woken task starves behind yielding ones")];
 const NO_END: &[(&str, &str)] = &[("may", "has no end")];
 const NO_OTHER: &[(&str, &str)] = &[("tokio-ct", "has no other worker")];
+const OTHER_WAKER: &[(&str, &str)] = &[("may", "has another waker after its first poll")];
 const NO_WAIT: &[(&str, &str)] = &[("may", "drives no futures")];
 const SLOW: &[(&str, &str)] = &[("may", "falls back to mapping stacks, for minutes")];
 
@@ -135,7 +136,7 @@ pub(crate) const ALL: &[Workload] = &[
         .warm_up(0)
         .without(MAPS),
     workload("ping-pong", Kind::PingPong, 50_000),
-    workload("ping-pong/wakers", Kind::Wakers, 100_000),
+    workload("ping-pong/wakers", Kind::Wakers, 100_000).without(OTHER_WAKER),
     workload("skynet", Kind::Skynet, 1_000_000)
         .warm_up(10_000)
         .without(MAPS),
@@ -211,6 +212,11 @@ pub(crate) struct Size {
 }
 
 impl Workload {
+    /// Whether it can be done by so many workers.
+    pub(crate) fn is_for(&self, workers: usize) -> bool {
+        workers > 1 || !matches!(self.kind, Kind::HandOver)
+    }
+
     /// Whether a runtime of this name does it.
     pub(crate) fn is_done_by(&self, name: &str) -> bool {
         let has_stacks = matches!(name, "dtact" | "may");
