@@ -1,51 +1,46 @@
-//! Dtact beside tokio: the same work, in one run, interleaved.
+//! Dtact beside its peers: the same work, in one run, interleaved, each in a process of its own.
 //!
 //! ```text
-//! cargo xtask bench [--workers N] [--rounds N] [--only NAME] [--write]
-//!                   [--once RUNTIME [--count N]]
+//! cargo xtask bench [--rounds N] [--workers N] [--only PREFIX]
+//!    |
+//!    +-- rounds.rs: starts this program again for each contestant and workload
+//!    |      +-- benches --contestant dtact --workload yield/1 --workers 2
+//!    |             prints `4.5 <tab> ns`: a value and what it is, to a line
+//!    +-- results.rs: keeps the figures of all rounds in a file
+//! cargo xtask bench-report [--write]
+//!    +-- report.rs, plot.rs: medians and spreads out of that file, for docs/benchmarks.md
+//! cargo xtask bench --instructions
+//!    +-- instructions.rs: the same runs, counted by callgrind
 //! ```
 //!
-//! A round runs every workload on every runtime, one after the other, in an order that turns with
-//! each round; so what else the machine does hits all alike. Printed are the median time of an
-//! operation, the spread (10th to 90th percentile), and the median of the ratios that each round
-//! gave: absolute times on a shared machine prove little, ratios within a round a little more.
-//!
-//! What this does not show: many cores, real input and output, tails of latency.
-//!
-//! `--once RUNTIME` runs the chosen workloads once on one runtime, for `valgrind` and profilers;
-//! `--count N` makes it so many operations.
-//! `--only mailbox` times the mailbox between two workers, by itself.
-//! `--write` puts the table into `docs/benchmarks.md`.
+//! The peers are there with the feature `peers`; without it Dtact is measured alone.
 
-mod burst;
-mod contestant;
-mod hand_over;
-mod mailbox;
+mod instructions;
+mod options;
 mod page;
+mod plot;
+mod process;
 mod report;
+mod results;
+mod rounds;
+mod runtime;
+mod stackful;
 mod workload;
 
-use std::{env, path::Path, process::ExitCode};
+use std::{
+    env,
+    fmt::Write as _,
+    io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
-use contestant::Contestant;
-use report::Table;
-use workload::Workload;
+use options::{Options, Task};
+use results::Results;
 
-const USAGE: &str = "\
-usage: cargo xtask bench [--workers N] [--rounds N] [--only NAME] [--write]
-                         [--once RUNTIME [--count N]]";
-const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/benchmarks.md");
-const ROUNDS_DEFAULT: usize = 11;
-
-/// What the command line asks for.
-struct Options {
-    workers: usize,
-    rounds: usize,
-    only: Option<String>,
-    once: Option<String>,
-    count: Option<usize>,
-    is_written: bool,
-}
+/// What was measured last, beside the program.
+const FILE: &str = "bench-results.tsv";
+const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs");
 
 #[expect(
     clippy::print_stderr,
@@ -53,120 +48,89 @@ struct Options {
     reason = "a program that reports"
 )]
 fn main() -> ExitCode {
-    let options = match parse(env::args().skip(1)) {
+    let options = match options::parse(env::args().skip(1)) {
         Ok(options) => options,
         Err(message) => {
-            eprintln!("{message}\n{USAGE}");
+            eprintln!("{message}\n{}", options::USAGE);
             return ExitCode::from(2);
         }
     };
-    let chosen: Vec<_> = workload::ALL
-        .into_iter()
-        .filter(|workload| {
-            options
-                .only
-                .as_deref()
-                .is_none_or(|only| workload.name == only)
-        })
-        .collect();
-    if options.only.as_deref() == Some("mailbox") {
-        println!("{}", mailbox::measure(options.rounds));
-        return ExitCode::SUCCESS;
-    }
-    if chosen.is_empty() {
-        let names: Vec<_> = workload::ALL
-            .into_iter()
-            .map(|workload| workload.name)
-            .collect();
-        eprintln!("there is no such workload; there are: {}", names.join(", "));
-        return ExitCode::from(2);
-    }
-    if let Some(name) = options.once {
-        let Some(contestant) = contestant::by_name(&name, options.workers) else {
-            eprintln!("there is no runtime `{name}`; there are: dtact, tokio");
-            return ExitCode::from(2);
-        };
-        for workload in chosen {
-            let ns = run(
-                &contestant,
-                workload,
-                options.count.unwrap_or(workload.count),
-            );
-            println!("{} {}: {ns:.1} ns", workload.name, contestant.name());
+    match run(&options) {
+        Ok(text) => {
+            println!("{}", text.trim_end());
+            ExitCode::SUCCESS
         }
-        return ExitCode::SUCCESS;
-    }
-    let table = measure(&chosen, options.workers, options.rounds).to_markdown();
-    println!("{table}");
-    if options.is_written {
-        let circumstances = page::circumstances(options.workers, options.rounds);
-        if let Err(error) = page::write(
-            Path::new(PAGE),
-            "bench",
-            &format!("{circumstances}\n\n{table}"),
-        ) {
-            eprintln!("the page was not written: {error}");
-            return ExitCode::FAILURE;
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
         }
     }
-    ExitCode::SUCCESS
 }
 
-fn measure(chosen: &[&'static Workload], workers: usize, rounds: usize) -> Table {
-    let contestants = contestant::all(workers);
-    let mut table = Table::new(contestants.iter().map(Contestant::name).collect());
-    // The first round warms caches, memory and frequency, and is not counted.
-    for round in 0..=rounds {
-        for workload in chosen {
-            let mut row = vec![0.0; contestants.len()];
-            for turn in 0..contestants.len() {
-                let which = (turn + round) % contestants.len();
-                row[which] = run(&contestants[which], workload, workload.count);
+fn run(options: &Options) -> io::Result<String> {
+    match &options.task {
+        Task::One {
+            contestant,
+            workload,
+        } => one(contestant, workload, options),
+        Task::Instructions => {
+            let table = instructions::run(options)?;
+            if options.is_written {
+                page::write(&page(), "bench --instructions", &table)?;
             }
-            if round > 0 {
-                table.add(workload.name, &row);
+            Ok(table)
+        }
+        Task::Report => {
+            let (circumstances, results) = Results::load(&file()?)?;
+            let mut text = format!("{circumstances}\n\n{}", report::tables(&results));
+            if options.is_written {
+                for workers in results.workers() {
+                    let name = format!("plots/peers-{workers}.svg");
+                    plot::write(&Path::new(DOCS).join(&name), &results, workers)?;
+                    let _ = write!(
+                        text,
+                        "\n![How many times as fast as tokio, with {workers} workers]({name})\n"
+                    );
+                }
+                page::write(&page(), "bench-report", text.trim_end())?;
             }
+            Ok(text)
+        }
+        Task::Measure => {
+            let results = rounds::run(options)?;
+            results.save(&file()?, &page::circumstances(options.rounds))?;
+            Ok(report::tables(&results))
         }
     }
-    table
 }
 
-/// Nanoseconds an operation.
-fn run(contestant: &Contestant, workload: &Workload, count: usize) -> f64 {
-    let elapsed = contestant.run(workload.kind, count);
-    #[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-    let count = count as f64;
-    elapsed.as_secs_f64() * 1e9 / count
-}
-
-fn parse(mut args: impl Iterator<Item = String>) -> Result<Options, String> {
-    let workers = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-    let mut options = Options {
-        workers,
-        rounds: ROUNDS_DEFAULT,
-        only: None,
-        once: None,
-        count: None,
-        is_written: false,
-    };
-    while let Some(arg) = args.next() {
-        let mut value = || args.next().ok_or_else(|| format!("{arg} needs a value"));
-        match arg.as_str() {
-            "--workers" => options.workers = number(&value()?)?,
-            "--rounds" => options.rounds = number(&value()?)?,
-            "--only" => options.only = Some(value()?),
-            "--once" => options.once = Some(value()?),
-            "--count" => options.count = Some(number(&value()?)?),
-            "--write" => options.is_written = true,
-            _ => return Err(format!("{arg} is not an option")),
-        }
+/// One run, in this process.
+fn one(contestant: &str, workload: &str, options: &Options) -> io::Result<String> {
+    let missing = || io::Error::other(format!("{contestant} does not do {workload}"));
+    let workload = workload::find(workload).ok_or_else(missing)?;
+    let count = options.count.unwrap_or(workload.count);
+    let workers = options.workers.unwrap_or(2);
+    let is_warm = !options.is_cold;
+    let figures = runtime::run(
+        contestant,
+        workload,
+        &workload::Size {
+            workers,
+            count,
+            is_warm,
+        },
+    );
+    let mut text = String::new();
+    for figure in figures.ok_or_else(missing)? {
+        let _ = writeln!(text, "{}\t{}", figure.value, figure.name);
     }
-    Ok(options)
+    Ok(text)
 }
 
-fn number(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(0) | Err(_) => Err(format!("`{text}` is not a positive number")),
-        Ok(number) => Ok(number),
-    }
+fn page() -> PathBuf {
+    Path::new(DOCS).join("benchmarks.md")
+}
+
+fn file() -> io::Result<PathBuf> {
+    Ok(env::current_exe()?.with_file_name(FILE))
 }

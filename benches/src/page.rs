@@ -18,11 +18,11 @@ fn markers(command: &str) -> [String; 2] {
 }
 
 /// Where and how the figures were taken.
-pub(crate) fn circumstances(workers: usize, rounds: usize) -> String {
+pub(crate) fn circumstances(rounds: usize) -> String {
     let cpus = std::thread::available_parallelism().map_or(0, std::num::NonZero::get);
     let load = first_words("/proc/loadavg", 1);
     format!(
-        "Commit {}; {workers} workers on {cpus} CPUs ({}); Linux {}; {}; {rounds} rounds, \
+        "Commit {}; {cpus} CPUs ({}); Linux {}; {}; {rounds} rounds, \
          interleaved; load at the end {load}.",
         answer("git", &["rev-parse", "--short", "HEAD"]),
         processor(),

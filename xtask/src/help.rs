@@ -31,7 +31,8 @@ cargo xtask <command>
   cpus             the switch for AArch64 on an old processor
   foreign          the targets that nothing here can run, linted, assembled and read
   pages            the arena, emulated with pages of 16 and of 64 KiB
-  bench [args]     the benchmarks, in release; --write has them write their tables
+  bench [args]     Dtact beside its peers, in release, each in a process of its own
+  bench-report     the tables and plots of what it measured; --write writes them into the docs
   sim-plots        simulate the scheduler, and draw the plots of docs/scheduling.md
   bench-arena      stacks and cells beside their peers, in release
   bench-ffi        fibers launched from C, beside Rust and Boost.Fiber

@@ -62,6 +62,7 @@ fn main() -> ExitCode {
     match words.as_slice() {
         ["ci"] | ["ci", "--install"] => ci::run(&shell),
         ["bench", rest @ ..] => exit(&[bench::run(&shell, rest)]),
+        ["bench-report", rest @ ..] => exit(&[bench::report(&shell, rest)]),
         ["bench-ffi"] => exit(&[bench_ffi::run(&shell)]),
         ["fuzz", rest @ ..] => exit(&[fuzz::run(&shell, rest)]),
         ["install-ffi", rest @ ..] => exit(&[install_ffi::run(&shell, rest)]),

@@ -97,7 +97,7 @@ fn main() -> ExitCode {
         eprintln!("there is no such workload\n{USAGE}");
         return ExitCode::from(2);
     }
-    let mut text = page::circumstances(1, options.rounds);
+    let mut text = page::circumstances(options.rounds);
     for workload in &chosen {
         text.push_str("\n\n");
         text.push_str(&compare(workload, options.rounds));

@@ -8,14 +8,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::workload::Calls;
+use crate::{process::float, runtime::Calls, workload::Figure};
 
 /// Long enough for the other workers to give up their search and to sleep.
 const QUIET: Duration = Duration::from_micros(100);
 
 /// Spawns so many tasks, one at a time, each when the other workers sleep, and keeps its own worker
-/// busy until the task runs: it must be on another one. The times from spawning to running, added.
-pub(crate) async fn run<C: Calls>(calls: C, count: usize) -> Duration {
+/// busy until the task runs: it must be on another one. The time from spawning to running.
+pub(super) async fn run<C: Calls>(calls: C, count: usize) -> Vec<Figure> {
     let mut waited = Duration::ZERO;
     for _ in 0..count {
         let quiet = Instant::now();
@@ -35,5 +35,8 @@ pub(crate) async fn run<C: Calls>(calls: C, count: usize) -> Duration {
         calls.join(handle).await;
         calls.join(behind).await;
     }
-    waited
+    vec![Figure {
+        name: "µs",
+        value: waited.as_secs_f64() * 1e6 / float(count),
+    }]
 }
