@@ -1,6 +1,7 @@
 //! The whole mesh under schedules by chance.
 
 use crate::outcome::Halt;
+use crate::planted;
 use crate::shell::Shell;
 
 /// What the command runs.
@@ -10,15 +11,28 @@ const SCHEDULES_IN_CI: &str = "20000";
 
 /// Runs the schedules of the mesh: as many in all as `DTACT_SCHEDULES` says, else 100,000.
 pub(crate) fn all(shell: &Shell) -> Result<(), Halt> {
-    run(shell, SCHEDULES)
+    run(shell, SCHEDULES, |vars, line| shell.run_with(vars, line))
 }
 
 /// The same with fewer, for `ci`.
 pub(crate) fn some(shell: &Shell) -> Result<(), Halt> {
-    run(shell, SCHEDULES_IN_CI)
+    run(shell, SCHEDULES_IN_CI, |vars, line| {
+        shell.run_with(vars, line)
+    })
 }
 
-fn run(shell: &Shell, usual: &str) -> Result<(), Halt> {
+/// As many as the command runs, with mistakes planted into the code, which have to be found.
+pub(crate) fn planted(shell: &Shell, names: &[&str]) -> Result<(), Halt> {
+    run(shell, SCHEDULES, |vars, line| {
+        planted::panics(shell, vars, line, names)
+    })
+}
+
+fn run(
+    shell: &Shell,
+    usual: &str,
+    run: impl FnOnce(&[(&str, &str)], &[&str]) -> Result<(), Halt>,
+) -> Result<(), Halt> {
     // A folder of its own: other flags would rebuild everything in the shared one, twice a run.
     let target = shell.target().join("shuttle");
     let target = target.to_string_lossy();
@@ -32,5 +46,5 @@ fn run(shell: &Shell, usual: &str) -> Result<(), Halt> {
         ("DTACT_SCHEDULES", wanted.as_deref().unwrap_or(usual)),
     ];
     let line = ["cargo", "test", "--release", "--lib", "-p", "dtact-mesh"];
-    shell.run_with(&vars, &line)
+    run(&vars, &line)
 }
