@@ -40,6 +40,8 @@ cargo xtask <command>
   sim-plots        simulate the scheduler, and draw the plots of docs/scheduling.md
   bench-arena      stacks and cells beside their peers, in release
   bench-ffi        fibers launched from C, beside Rust and Boost.Fiber
+  fuzz [--seconds N] [target]
+                   the fuzz targets, each for N (60) seconds; needs nightly
   install-ffi --prefix DIR [--destdir DIR]
                    the C library, with what pkg-config and CMake need to find it
   bench-switch [args]

@@ -19,7 +19,7 @@ pub(crate) fn run(shell: &Shell) -> Result<(), Halt> {
         "--workspace",
         "--all-targets",
         "--features",
-        "dtact-arena/switch,dtact-mesh/sim",
+        "dtact-arena/switch,dtact-mesh/sim,dtact/hw-acceleration",
         "--",
         "-D",
         "warnings",

@@ -30,6 +30,7 @@ mod cross_test;
 mod deny;
 mod doc;
 mod fmt;
+mod fuzz;
 mod help;
 mod install_ffi;
 mod lint;
@@ -61,6 +62,7 @@ fn main() -> ExitCode {
         ["ci"] | ["ci", "--install"] => ci::run(&shell),
         ["bench", rest @ ..] => exit(&[bench::run(&shell, rest)]),
         ["bench-ffi"] => exit(&[bench_ffi::run(&shell)]),
+        ["fuzz", rest @ ..] => exit(&[fuzz::run(&shell, rest)]),
         ["install-ffi", rest @ ..] => exit(&[install_ffi::run(&shell, rest)]),
         ["bench-arena", rest @ ..] => exit(&[bench::run_arena(&shell, rest)]),
         ["asan"] => exit(&[sanitizer::ADDRESS.all(&shell)]),

@@ -14,6 +14,7 @@ use dtact_mesh::Replacement;
 use crate::{
     block_on,
     join::JoinHandle,
+    room,
     spawn::{self, Options},
     worker::{
         context::{self, WorkerContext},
@@ -81,14 +82,17 @@ where
 {
     let options = Options::new(Location::caller());
     let future = async { blocking(closure) };
-    JoinHandle::or_failed(spawn::on_runtime_at_hand(future, |shared, future| {
-        spawn::future_on(shared, options, future)
-    }))
+    room::spawn_when_there_is(future, room::timeout_at_hand, |future| {
+        spawn::on_runtime_at_hand(future, |shared, future| {
+            spawn::future_on(shared, options, future)
+        })
+    })
 }
 
 /// Has another worker take over, as far as there is one.
 pub(crate) fn begin(context: &WorkerContext) {
     sleep::hand_over(context);
+    sleep::give_back_cells(context);
     if let Replacement::Start(id) = context.worker.begin_blocking() {
         // Where no thread is to be had there is no replacement; the code blocks all the same.
         if thread::start(&context.shared, id, None).is_err() {

@@ -51,11 +51,16 @@ impl JoinError {
         let Self::Panicked(payload) = self else {
             return None;
         };
-        payload
-            .downcast_ref::<&'static str>()
-            .copied()
-            .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        message_of(&**payload)
     }
+}
+
+/// The message of a panic, where it has one.
+pub(crate) fn message_of(payload: &(dyn Any + Send)) -> Option<&str> {
+    payload
+        .downcast_ref::<&'static str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
 }
 
 impl fmt::Debug for JoinError {

@@ -17,13 +17,14 @@ use core::{
 use dtact_arena::CellIndex;
 
 use crate::{
-    error::{JoinError, SpawnError, TrySpawnError},
+    error::{JoinError, SpawnError},
     fiber::{
         Cell,
         id::FiberId,
         state::{Detach, JoinSlot},
     },
     fiber_ref::FiberRef,
+    foreign::Handle,
     registry::RUNTIMES,
     runtime::{Shared, shutdown},
     sync::Ordering,
@@ -89,10 +90,6 @@ impl<T> JoinHandle<T> {
         }
     }
 
-    pub(crate) fn or_failed<F>(spawned: Result<Self, TrySpawnError<F>>) -> Self {
-        spawned.unwrap_or_else(|refused| Self::failed(refused.error))
-    }
-
     /// Waits for the fiber to end, from code that is not `async`: [`wait`](crate::wait()).
     ///
     /// # Errors
@@ -134,6 +131,29 @@ impl<T> JoinHandle<T> {
         Some(FiberId::new(fiber))
     }
 
+    /// The fiber, unless it never came to be or its outcome has been taken.
+    pub(crate) const fn fiber(&self) -> Option<FiberRef> {
+        match self.target {
+            Target::Fiber(fiber) => Some(fiber),
+            Target::Failed(_) | Target::Taken => None,
+        }
+    }
+
+    /// Gives the handle up for the fiber's name, a number that other languages can have: whoever
+    /// has it can join the fiber. See [`foreign`](crate::foreign). [`Handle::NONE`] where the fiber
+    /// was not spawned, or its outcome has been taken.
+    #[must_use = "whoever has the handle joins or detaches the fiber"]
+    pub fn into_handle(mut self) -> Handle
+    where
+        T: Send + 'static,
+    {
+        let Target::Fiber(fiber) = core::mem::replace(&mut self.target, Target::Taken) else {
+            return Handle::NONE;
+        };
+        with_cell(fiber, |_, _, cell| cell.header().state.make_named());
+        Handle::new(fiber)
+    }
+
     /// Asks the fiber to end.
     ///
     /// Parked at an `.await`, its future is dropped; parked in [`wait`](crate::wait()), its stack
@@ -168,17 +188,24 @@ fn with_cell<R>(
 }
 
 /// Whether the fiber that runs this would wait for ever for the end of that one.
-fn is_deadlock(fiber: FiberRef) -> bool {
-    let Some(context) = context::current_or_blocked() else {
+#[inline]
+pub(crate) fn is_deadlock(fiber: FiberRef) -> bool {
+    match context::current() {
+        // Others go on meanwhile.
+        Some(context) if context.can_suspend() => context.fiber.get() == Some(fiber),
+        _ => context::current_or_blocked().is_some_and(|context| is_blocked_by(context, fiber)),
+    }
+}
+
+/// The same where the thread of the one that waits is blocked meanwhile.
+#[cold]
+fn is_blocked_by(context: &WorkerContext, fiber: FiberRef) -> bool {
+    let Some(own) = context.fiber.get() else {
         return false;
     };
-    if context.fiber.get() == Some(fiber) {
-        return true;
+    if own == fiber || context.shared.number() != fiber.runtime() {
+        return own == fiber;
     }
-    if context.shared.number() != fiber.runtime() || context.fiber.get().is_none() {
-        return false;
-    }
-    let is_blocking = context::current().is_none() || !context.can_suspend();
     let cell = context
         .shared
         .cell(fiber.cell_raw())
@@ -186,30 +213,25 @@ fn is_deadlock(fiber: FiberRef) -> bool {
     // A fiber whose home is this worker has it until this thread runs it: that does not change
     // meanwhile. Another's may be stale, and then says some other worker.
     let home = cell.header().home.load(Ordering::Relaxed);
-    is_blocking && home == context.worker.id().raw() + 1 && !cell.header().state.is_done()
+    home == context.worker.id().raw() + 1 && !cell.header().state.is_done()
 }
 
 /// Gives up the cell of an ended fiber, whose outcome has been taken out of it.
 #[inline]
-fn release(fiber: FiberRef) {
+pub(crate) fn release(fiber: FiberRef, cell: Cell) {
     match context::current() {
         // The runtime lives while its worker runs: two plain stores do.
         Some(context) if context.shared.number() == fiber.runtime() => {
-            let cell = context
-                .shared
-                .cell(fiber.cell_raw())
-                .expect("a fiber's cell");
             dispatch::free(context, cell, fiber.cell_raw());
         }
-        _ => release_outside(fiber),
+        _ => release_outside(fiber, cell),
     }
 }
 
 /// The same where the runtime may be ending at this moment, and this may be what it waits for.
-fn release_outside(fiber: FiberRef) {
+fn release_outside(fiber: FiberRef, cell: Cell) {
     let pin = RUNTIMES[usize::from(fiber.runtime())].pin();
     let shared = pin.as_deref().expect("a handle keeps its runtime");
-    let cell = shared.cell(fiber.cell_raw()).expect("a fiber's cell");
     let released = cell.header().state.release_outside();
     if released.was_orphan {
         let was_last = shutdown::release_retained(shared);
@@ -244,19 +266,19 @@ impl<T> Future for JoinHandle<T> {
             }
             // SAFETY: the fiber is done and the handle is ours, so the outcome is [bridge.S2];
             // `T` is the output of the future it was spawned with.
-            Some(unsafe { take(cell) })
+            Some((cell, unsafe { take(cell) }))
         });
-        let Some(outcome) = outcome else {
+        let Some((cell, outcome)) = outcome else {
             return Poll::Pending;
         };
         self.target = Target::Taken;
-        release(fiber);
+        release(fiber, cell);
         Poll::Ready(outcome)
     }
 }
 
 /// Leaves a waker for the fiber's end. Returns whether it has ended.
-fn register(cell: Cell, waker: &Waker) -> bool {
+pub(crate) fn register(cell: Cell, waker: &Waker) -> bool {
     let header = cell.header();
     match header.state.take_join_slot() {
         (JoinSlot::Done, _) => true,
@@ -288,14 +310,14 @@ impl<T> JoinHandle<T> {
         let Target::Fiber(fiber) = core::mem::replace(&mut self.target, Target::Taken) else {
             return None;
         };
-        let outcome = with_cell(fiber, |_, _, cell| {
+        let (cell, outcome) = with_cell(fiber, |_, _, cell| {
             // SAFETY: it is the cell of the handle's fiber, and the handle is given up.
             let is_done = unsafe { detach(cell) };
             // SAFETY: the fiber is done and the handle is ours, so the outcome is [bridge.S2];
             // `T` is the output of the future it was spawned with.
-            is_done.then(|| unsafe { take(cell) })
+            is_done.then(|| (cell, unsafe { take(cell) }))
         })?;
-        release(fiber);
+        release(fiber, cell);
         Some(outcome)
     }
 }
@@ -321,7 +343,7 @@ unsafe fn take<T>(cell: Cell) -> Result<T, JoinError> {
 /// # Safety
 ///
 /// - The cell is that of the handle's fiber, and the caller gives the handle up.
-unsafe fn detach(cell: Cell) -> bool {
+pub(crate) unsafe fn detach(cell: Cell) -> bool {
     let state = &cell.header().state;
     if state.take_join_slot() == (JoinSlot::Mine, true) {
         // SAFETY: the slot is the handle's [bridge.S3], and a waker was left in it.
@@ -335,18 +357,18 @@ impl<T> Drop for JoinHandle<T> {
         let Target::Fiber(fiber) = self.target else {
             return;
         };
-        let is_done = with_cell(fiber, |_, _, cell| {
+        let done = with_cell(fiber, |_, _, cell| {
             // SAFETY: it is the cell of the handle's fiber, and the handle is given up.
             if !unsafe { detach(cell) } {
-                return false;
+                return None;
             }
             let vtable = cell.header().vtable.get().expect("set by spawn");
             // SAFETY: the fiber is done and the handle is ours, so the outcome is [bridge.S2].
             unsafe { (vtable.drop_outcome)(cell) };
-            true
+            Some(cell)
         });
-        if is_done {
-            release(fiber);
+        if let Some(cell) = done {
+            release(fiber, cell);
         }
     }
 }

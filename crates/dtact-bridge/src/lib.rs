@@ -12,6 +12,8 @@
 //! | `runtime` | configuration, what workers share, shutdown |
 //! | `worker` | the loop, its stacks, suspension |
 //! | `spawn`, `spawn_builder`, `join`, `waker` | into a cell, out of it, and what happens in between |
+//! | `room` | what `spawn` does where all cells are taken |
+//! | [`foreign`] | fibers by number, and spawned for C |
 //! | `task` | futures that say how they want to be spawned |
 //! | `scope` | fibers that borrow |
 //! | [`topology`] | the machine |
@@ -31,10 +33,14 @@ mod fiber;
 #[cfg(not(dtact_loom))]
 mod fiber_ref;
 #[cfg(not(dtact_loom))]
+pub mod foreign;
+#[cfg(not(dtact_loom))]
 mod join;
 #[cfg(not(dtact_loom))]
 mod no_suspend;
 mod registry;
+#[cfg(not(dtact_loom))]
+mod room;
 #[cfg(not(dtact_loom))]
 mod runtime;
 #[cfg(not(dtact_loom))]
@@ -102,6 +108,10 @@ pub use dtact_switch::{
     ContextSwitcher, CrossThreadFloat, CrossThreadNoFloat, SameThreadFloat, SameThreadNoFloat,
 };
 
+/// What only some processors do.
+#[cfg(all(not(dtact_loom), feature = "hw-acceleration"))]
+pub use dtact_switch::hw;
+
 #[cfg(not(dtact_loom))]
 pub use crate::{
     blocking::{blocking, spawn_blocking},
@@ -121,6 +131,7 @@ pub use crate::{
         dump::{Dump, FiberDump, FiberStatus, dump_all},
         long_poll::LongPoll,
         metrics::{Metrics, WorkerMetrics},
+        panic_policy::PanicPolicy,
         set_deflection_threshold,
         stack_size::IntoStackSize,
     },
@@ -129,5 +140,7 @@ pub use crate::{
     spawn_builder::{SpawnBuilder, spawn_with},
     task::{TaskFuture, TaskMetadata},
     wait::{WaitExt, is_cancellation, wait, wait_shielded},
-    yield_now::{YieldNow, yield_now},
+    yield_now::{
+        FiberTarget, YieldNow, YieldTo, yield_now, yield_now_sync, yield_to_async, yield_to_sync,
+    },
 };

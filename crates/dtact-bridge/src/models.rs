@@ -21,7 +21,7 @@ use crate::{
     name::Name,
     registry::Slot,
     starved::Starved,
-    state::{Detach, Finish, JoinSlot, Park, State, Wake},
+    state::{Claim, Detach, Finish, JoinSlot, Owner, Park, State, Wake},
     timer_entry::{Cancel, Entry, Look},
     timer_stack::{Linked, Stack},
 };
@@ -48,7 +48,7 @@ unsafe impl Sync for Fiber {}
 impl Fiber {
     fn new() -> Arc<Self> {
         let state = State::new();
-        let generation = state.begin(1);
+        let generation = state.begin(1, Owner::Handle);
         Arc::new(Self {
             state,
             generation,
@@ -305,7 +305,7 @@ fn a_stale_waker_never_touches_the_next_fiber() {
         assert_eq!(fiber.state.detach(), Detach::Detached);
         assert_eq!(fiber.state.finish().finish, Finish::Detached);
         assert!(fiber.state.release());
-        let next = fiber.state.begin(1);
+        let next = fiber.state.begin(1, Owner::Handle);
         assert_eq!(next, fiber.generation + 1);
         assert_eq!(
             fiber.state.park(),
@@ -315,6 +315,92 @@ fn a_stale_waker_never_touches_the_next_fiber() {
         let outcome = stale.join().expect("it does not panic");
         assert_ne!(outcome, Wake::Schedule);
         assert_eq!(fiber.state.wake(next), Wake::Schedule);
+    });
+}
+
+/// A fiber that is known by its name.
+fn named() -> Arc<Fiber> {
+    let state = State::new();
+    let generation = state.begin(1, Owner::Name);
+    Arc::new(Fiber {
+        state,
+        generation,
+        event: AtomicBool::new(false),
+        body: UnsafeCell::new(0),
+        outcome: UnsafeCell::new(0),
+        join_slot: UnsafeCell::new(0),
+    })
+}
+
+/// Claims the fiber and looks once; where it has ended, takes the outcome and frees the cell.
+/// Returns what became of the claim, and whether it took the outcome.
+fn claim_and_look(fiber: &Fiber) -> (Claim, bool) {
+    let claim = fiber.state.claim(fiber.generation);
+    if claim != Claim::Claimed {
+        return (claim, false);
+    }
+    if register(fiber) {
+        assert_eq!(Fiber::read(&fiber.outcome), 42);
+        Fiber::write(&fiber.outcome, 0);
+        assert!(fiber.state.release());
+        return (claim, true);
+    }
+    fiber.state.give_up_claim();
+    (claim, false)
+}
+
+#[test]
+fn of_those_who_join_by_a_name_one_takes_the_outcome() {
+    loom::model(|| {
+        let fiber = named();
+        let worker = {
+            let fiber = Arc::clone(&fiber);
+            thread::spawn(move || end(&fiber))
+        };
+        let other = {
+            let fiber = Arc::clone(&fiber);
+            thread::spawn(move || claim_and_look(&fiber))
+        };
+        let (_, here) = claim_and_look(&fiber);
+        let (_, there) = other.join().expect("its assertions hold");
+        assert!(!(here && there), "the outcome was taken twice");
+        let (dropped, _) = worker.join().expect("its assertions hold");
+        assert_eq!(dropped, 0, "whoever has the name may still want it");
+        if !(here || there) {
+            // It is there for whoever comes later.
+            assert_eq!(claim_and_look(&fiber), (Claim::Claimed, true));
+        }
+        assert_eq!(claim_and_look(&fiber), (Claim::Stale, false));
+    });
+}
+
+#[test]
+fn a_stale_name_never_claims_the_next_fiber() {
+    loom::model(|| {
+        let fiber = named();
+        let stale = {
+            let fiber = Arc::clone(&fiber);
+            thread::spawn(move || {
+                let claim = fiber.state.claim(fiber.generation);
+                let is_known = fiber.state.make_known_by_name(fiber.generation);
+                (claim, is_known)
+            })
+        };
+        // One that has been claimed ends and is freed, and the next is claimed by its own name.
+        let here = fiber.state.claim(fiber.generation);
+        if here == Claim::Claimed {
+            assert_eq!(end(&fiber), (0, 0));
+            assert!(fiber.state.release());
+            let next = fiber.state.begin(1, Owner::Name);
+            assert_eq!(fiber.state.claim(next), Claim::Claimed);
+            assert_eq!(fiber.state.detach(), Detach::Detached);
+            let ended = fiber.state.finish();
+            assert_eq!(ended.finish, Finish::Detached);
+            assert!(!ended.is_known(), "a stale name made the next fiber known");
+        }
+        let (there, _) = stale.join().expect("it does not panic");
+        let claims = [here, there].map(|claim| u32::from(claim == Claim::Claimed));
+        assert_eq!(claims[0] + claims[1], 1);
     });
 }
 
@@ -589,6 +675,40 @@ fn who_waits_by_an_id_is_woken_or_sees_the_end() {
             assert_eq!(u32::from(has_left_one), woken, "a waiter was left behind");
         });
     }
+}
+
+/// Who waits by a name, for a fiber that nobody has a handle of, against its end.
+#[test]
+fn who_waits_by_a_name_is_woken_or_sees_the_end() {
+    loom::model(|| {
+        let state = State::new();
+        let generation = state.begin(1, Owner::Nobody);
+        // 1 while a waker is there.
+        let shared = Arc::new((state, loom::sync::Mutex::new(0)));
+        let waiter = {
+            let shared = Arc::clone(&shared);
+            thread::spawn(move || {
+                let (state, wakers) = &*shared;
+                if !state.make_known_by_name(generation) {
+                    return false;
+                }
+                let mut wakers = wakers.lock().expect("nobody panics");
+                let is_alive = state.running_generation() == Some(generation);
+                *wakers += u32::from(is_alive);
+                is_alive
+            })
+        };
+        let (state, wakers) = &*shared;
+        let ended = state.finish();
+        assert_eq!(ended.finish, Finish::Detached);
+        assert!(state.release());
+        let mut woken = 0;
+        if ended.is_known() {
+            woken = core::mem::take(&mut *wakers.lock().expect("nobody panics"));
+        }
+        let has_left_one = waiter.join().expect("it ends");
+        assert_eq!(u32::from(has_left_one), woken, "a waiter was left behind");
+    });
 }
 
 /// Reads a name while its fiber ends and the next in its cell gets another.

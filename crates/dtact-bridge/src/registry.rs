@@ -137,6 +137,13 @@ impl<T> Slot<T> {
         runtime
     }
 
+    /// The least generation that the next runtime here may use; 0 while there is one, or its end
+    /// goes on.
+    #[cfg(not(dtact_loom))]
+    pub(crate) fn generation_min(&self) -> u32 {
+        self.generation_min.load(Ordering::Acquire)
+    }
+
     /// Gives the entry to the next runtime.
     pub(crate) fn vacate(&self, generation_min: u32) {
         self.generation_min

@@ -34,11 +34,12 @@ use std::{
 };
 
 use crate::{
-    error::{JoinError, SpawnError},
+    error::{JoinError, SpawnError, TrySpawnError},
     fiber::{id::FiberId, traits},
     fiber_ref::FiberRef,
     join::JoinHandle,
     registry::RUNTIMES,
+    room,
     runtime::{Shared, shutdown::touched, stack_size::IntoStackSize},
     spawn::{self, Options},
     sync::{Arc, AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering, fence, lock},
@@ -267,7 +268,7 @@ impl<'scope> Scope<'scope, '_> {
         F::Output: Send + 'scope,
     {
         let options = Options::new(Location::caller());
-        self.spawned(options, |shared, options| {
+        self.spawned(options, future, |shared, options, future| {
             // SAFETY: `scope` does not return before the fiber has ended.
             unsafe { spawn::scoped_future_on(shared, options, future) }
         })
@@ -289,28 +290,40 @@ impl<'scope> Scope<'scope, '_> {
         T: Send + 'scope,
     {
         let options = Options::new(Location::caller()).floor(size.into_stack_size());
-        self.spawned(options, |shared, options| {
+        self.spawned(options, closure, |shared, options, closure| {
             // SAFETY: `scope` does not return before the fiber has ended.
             unsafe { spawn::scoped_closure_on(shared, options, closure) }
         })
     }
 
-    fn spawned<T>(
+    #[cfg_attr(debug_assertions, track_caller)]
+    fn spawned<W, T>(
         &'scope self,
         options: Options<'_>,
-        spawn: impl FnOnce(&Shared, Options<'_>) -> Result<JoinHandle<T>, SpawnError>,
+        what: W,
+        spawn: impl Fn(&Shared, Options<'_>, W) -> Result<JoinHandle<T>, TrySpawnError<W>>,
     ) -> ScopedJoinHandle<'scope, T> {
         let state = &self.state;
-        // Relaxed: the caller keeps the scope from ending.
-        state.alive.fetch_add(1, Ordering::Relaxed);
-        let spawned = match state.with_runtime(|shared| spawn(shared, options.scope(state))) {
-            Some(spawned) => spawned,
-            None => Err(SpawnError::NoRuntime),
+        let timeout = || {
+            let timeout = state.with_runtime(|shared| shared.spawn_timeout);
+            timeout.unwrap_or_default()
         };
-        let handle = spawned.unwrap_or_else(|error| {
-            // No fiber has come to be that would count itself out.
-            state.leave();
-            JoinHandle::failed(error)
+        let handle = room::spawn_when_there_is(what, timeout, |what| {
+            // Relaxed: the caller keeps the scope from ending.
+            state.alive.fetch_add(1, Ordering::Relaxed);
+            let mut what = Some(what);
+            let spawned = state.with_runtime(|shared| {
+                let what = what.take().expect("this is called once");
+                spawn(shared, options.scope(state), what)
+            });
+            let spawned = spawned.unwrap_or_else(|| {
+                Err(TrySpawnError {
+                    error: SpawnError::NoRuntime,
+                    rejected: what.take().expect("nobody has taken it"),
+                })
+            });
+            // Where no fiber has come to be, none counts itself out.
+            spawned.inspect_err(|_| state.leave())
         });
         // Pairs with the fence in `cancel`.
         fence(Ordering::SeqCst);
@@ -335,7 +348,7 @@ pub struct ScopedJoinHandle<'scope, T> {
 }
 
 impl<T> ScopedJoinHandle<'_, T> {
-    fn handle(&self) -> &JoinHandle<T> {
+    pub(crate) fn handle(&self) -> &JoinHandle<T> {
         self.handle.as_ref().expect("it was not dropped")
     }
 

@@ -17,10 +17,13 @@ use crate::{
     error::{ParseStackSizeError, SpawnError, TrySpawnError},
     fiber::{
         body::{self, VTable},
+        state::Owner,
         traits,
     },
     fiber_ref::FiberRef,
+    foreign::Handle,
     join::JoinHandle,
+    room,
     runtime::{Runtime, Shared, shared::task_of, stack_size::IntoStackSize},
     scope::ScopeState,
     sync::{Arc, Ordering},
@@ -35,6 +38,11 @@ use crate::{
 ///
 /// The fiber begins at once, whether its handle is awaited or not. Where it cannot be spawned, the
 /// handle says so: [`JoinError::NotSpawned`](crate::JoinError::NotSpawned).
+///
+/// While all cells of the size that it needs are taken, this waits for one to be freed, for as long
+/// as [`Builder::spawn_timeout`](crate::Builder::spawn_timeout) says. In a fiber that is a
+/// [`wait`](crate::wait()), elsewhere the thread sleeps. A fiber that has ended keeps its cell
+/// until its handle is awaited or dropped. [`try_spawn`] does not wait.
 ///
 /// # Examples
 ///
@@ -72,10 +80,13 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    JoinHandle::or_failed(try_spawn(future))
+    let options = Options::new(Location::caller());
+    room::spawn_when_there_is(future, room::timeout_at_hand, |future| {
+        on_runtime_at_hand(future, |shared, future| future_on(shared, options, future))
+    })
 }
 
-/// As [`spawn`], but gives the future back where it cannot be spawned.
+/// As [`spawn`], but waits for nothing, and gives the future back where it cannot be spawned.
 ///
 /// # Errors
 ///
@@ -124,9 +135,11 @@ where
     T: Send + 'static,
 {
     let options = Options::new(Location::caller()).floor(size.into_stack_size());
-    JoinHandle::or_failed(on_runtime_at_hand(closure, |shared, closure| {
-        closure_on(shared, options, closure)
-    }))
+    room::spawn_when_there_is(closure, room::timeout_at_hand, |closure| {
+        on_runtime_at_hand(closure, |shared, closure| {
+            closure_on(shared, options, closure)
+        })
+    })
 }
 
 /// Spawns a fiber that runs a future which need not be `Send`, on the worker that calls this: the
@@ -175,7 +188,10 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    JoinHandle::or_failed(try_spawn_local(future))
+    let options = Options::new(Location::caller());
+    room::spawn_when_there_is(future, room::timeout_at_hand, |future| {
+        local_at_hand(options, future)
+    })
 }
 
 /// As [`spawn_local`], but gives the future back where it cannot be spawned.
@@ -226,6 +242,20 @@ pub(crate) fn on_runtime_at_hand<W, T>(
     }
 }
 
+/// The same for fibers that are given out by name; that of none where it fails.
+pub(crate) fn by_name_at_hand<W>(
+    what: W,
+    spawn: impl FnOnce(&Shared, W) -> Result<FiberRef, TrySpawnError<W>>,
+) -> Handle {
+    let spawned = match at_hand() {
+        Some(shared) => spawn(shared, what).ok(),
+        None => Runtime::global()
+            .ok()
+            .and_then(|runtime| spawn(runtime.shared(), what).ok()),
+    };
+    spawned.map_or(Handle::NONE, Handle::new)
+}
+
 /// How a fiber is to be spawned.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Options<'scope> {
@@ -266,6 +296,11 @@ impl<'scope> Options<'scope> {
     #[inline]
     pub(crate) const fn with(mut self, traits: u8) -> Self {
         self.traits |= traits;
+        self
+    }
+
+    pub(crate) const fn without(mut self, traits: u8) -> Self {
+        self.traits &= !traits;
         self
     }
 
@@ -324,7 +359,7 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    place_or_box(shared, options, future).map(JoinHandle::new)
+    place_or_box::<_, ForHandle>(shared, options, future).map(JoinHandle::new)
 }
 
 /// Spawns a future that need not be `Send`, on the worker that calls this.
@@ -343,7 +378,7 @@ where
         });
     };
     let options = options.with(traits::PINNED | traits::LOCAL);
-    place_or_box(&context.shared, options, future).map(JoinHandle::new)
+    place_or_box::<_, ForHandle>(&context.shared, options, future).map(JoinHandle::new)
 }
 
 pub(crate) fn closure_on<F, T>(
@@ -355,18 +390,23 @@ where
     F: FnOnce() -> T + Send + 'static,
     T: Send + 'static,
 {
-    place_or_box(
+    place_closure(shared, options, closure)
+}
+
+fn place_closure<F: FnOnce() -> T, T>(
+    shared: &Shared,
+    options: Options<'_>,
+    closure: F,
+) -> Result<JoinHandle<T>, TrySpawnError<F>> {
+    place_or_box::<_, ForHandle>(
         shared,
         options.with(traits::CLOSURE | shared.traits_of_all),
-        ClosureFuture(Some(closure)),
+        ClosureFuture::new(closure),
     )
     .map(JoinHandle::new)
-    .map_err(|TrySpawnError { error, rejected }| {
-        let closure = rejected.0.expect("it has not been polled");
-        TrySpawnError {
-            error,
-            rejected: closure,
-        }
+    .map_err(|TrySpawnError { error, rejected }| TrySpawnError {
+        error,
+        rejected: rejected.into_inner(),
     })
 }
 
@@ -380,14 +420,13 @@ pub(crate) unsafe fn scoped_future_on<F>(
     shared: &Shared,
     options: Options<'_>,
     future: F,
-) -> Result<JoinHandle<F::Output>, SpawnError>
+) -> Result<JoinHandle<F::Output>, TrySpawnError<F>>
 where
     F: Future + Send,
     F::Output: Send,
 {
-    place_or_box(shared, options.with(shared.traits_of_all), future)
+    place_or_box::<_, ForHandle>(shared, options.with(shared.traits_of_all), future)
         .map(JoinHandle::new)
-        .map_err(|refused| refused.error)
 }
 
 /// As [`closure_on`], for a closure that borrows.
@@ -399,18 +438,12 @@ pub(crate) unsafe fn scoped_closure_on<F, T>(
     shared: &Shared,
     options: Options<'_>,
     closure: F,
-) -> Result<JoinHandle<T>, SpawnError>
+) -> Result<JoinHandle<T>, TrySpawnError<F>>
 where
     F: FnOnce() -> T + Send,
     T: Send,
 {
-    place_or_box(
-        shared,
-        options.with(traits::CLOSURE | shared.traits_of_all),
-        ClosureFuture(Some(closure)),
-    )
-    .map(JoinHandle::new)
-    .map_err(|refused| refused.error)
+    place_closure(shared, options, closure)
 }
 
 /// The functions for a future, and the class of its cell.
@@ -418,10 +451,27 @@ where
 struct Plan {
     class: CellClass,
     vtable: &'static VTable,
+    owner: Owner,
+}
+
+/// For whom a fiber is spawned, as far as its cell is concerned.
+pub(crate) trait For<F: Future> {
+    const OWNER: Owner;
+    const VTABLE: &'static VTable;
+    const VTABLE_ESCAPED: &'static VTable;
+}
+
+/// For a [`JoinHandle`].
+pub(crate) struct ForHandle;
+
+impl<F: Future> For<F> for ForHandle {
+    const OWNER: Owner = Owner::Handle;
+    const VTABLE: &'static VTable = body::vtable_of::<F>();
+    const VTABLE_ESCAPED: &'static VTable = body::vtable_of_escaped::<F>();
 }
 
 #[inline]
-fn place_or_box<F: Future>(
+pub(crate) fn place_or_box<F: Future, W: For<F>>(
     shared: &Shared,
     options: Options<'_>,
     future: F,
@@ -429,7 +479,8 @@ fn place_or_box<F: Future>(
     if let Some(class) = const { body::class_of::<F>() } {
         let plan = Plan {
             class,
-            vtable: body::vtable_of::<F>(),
+            vtable: W::VTABLE,
+            owner: W::OWNER,
         };
         return place(shared, plan, options, future);
     }
@@ -437,7 +488,8 @@ fn place_or_box<F: Future>(
     let class = class.expect("two pointers fit into every cell");
     let plan = Plan {
         class,
-        vtable: body::vtable_of_escaped::<F>(),
+        vtable: W::VTABLE_ESCAPED,
+        owner: W::OWNER,
     };
     match place(shared, plan, options, Escaped(Box::pin(future))) {
         Ok(fiber) => {
@@ -488,7 +540,7 @@ fn place<F: Future>(
     let cell = shared.cell(index.raw()).expect("a cell of this pool");
     let header = cell.header();
     header.vtable.set(Some(plan.vtable));
-    header.floor.set(floor);
+    header.set_floor(floor);
     header.set_location(options.location);
     let mut traits = options.traits;
     if floor != 0 {
@@ -512,7 +564,7 @@ fn place<F: Future>(
     }
     // SAFETY: the cell was just taken from the pool, and is of the class that the future needs.
     unsafe { body::write_future(cell, future) };
-    let generation = header.state.begin(shared.generation_min);
+    let generation = header.state.begin(shared.generation_min, plan.owner);
     match context {
         Some(context) => {
             context.counters().spawned();
@@ -587,7 +639,18 @@ fn refusal(shared: &Shared, _error: &ArenaError) -> SpawnError {
 }
 
 /// A closure as a future: its one poll runs it to the end.
-struct ClosureFuture<F>(Option<F>);
+pub(crate) struct ClosureFuture<F>(Option<F>);
+
+impl<F> ClosureFuture<F> {
+    pub(crate) const fn new(closure: F) -> Self {
+        Self(Some(closure))
+    }
+
+    /// The closure again, where it has not been polled.
+    pub(crate) fn into_inner(self) -> F {
+        self.0.expect("it has not been polled")
+    }
+}
 
 // The closure is moved out before it runs; nothing is ever pinned in here.
 impl<F> Unpin for ClosureFuture<F> {}

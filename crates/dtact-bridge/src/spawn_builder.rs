@@ -2,13 +2,14 @@
 
 use core::{fmt, future::Future, marker::PhantomData, panic::Location};
 
-use dtact_mesh::{Affinity, Kind as WorkloadKind, Priority};
+use dtact_mesh::{Affinity, Kind as WorkloadKind, Mode as TopologyMode, Priority};
 use dtact_switch::{ContextSwitcher, CrossThreadFloat};
 
 use crate::{
     error::TrySpawnError,
     fiber::traits,
     join::JoinHandle,
+    room,
     runtime::{Runtime, stack_size::IntoStackSize},
     spawn::{self, Options},
 };
@@ -147,6 +148,25 @@ impl<S: ContextSwitcher> SpawnBuilder<S> {
         self
     }
 
+    /// How the fiber gets from worker to worker, in a runtime that lets fibers move
+    /// ([`Builder::topology_mode`](crate::Builder::topology_mode)). Of several calls the last one
+    /// counts.
+    ///
+    /// | mode | the fiber |
+    /// | --- | --- |
+    /// | `P2PMesh` | goes as its runtime has it |
+    /// | `Global` | is queued for whichever worker comes first, whenever it is ready; its affinity does not count |
+    /// | `Pinned` | stays where it was spawned: [`pinned`](Self::pinned) |
+    pub const fn topology_mode(mut self, mode: TopologyMode) -> Self {
+        let is_shared = matches!(mode, TopologyMode::Global);
+        let asked = self.options.asked().with_shared_queue(is_shared);
+        self.options = self.options.without(traits::PINNED).attributes(asked);
+        match mode {
+            TopologyMode::Pinned => self.pinned(),
+            TopologyMode::P2PMesh | TopologyMode::Global => self,
+        }
+    }
+
     /// Another switcher: see [`SpawnBuilder`].
     pub const fn switcher<S2: ContextSwitcher>(self) -> SpawnBuilder<S2> {
         SpawnBuilder {
@@ -155,7 +175,7 @@ impl<S: ContextSwitcher> SpawnBuilder<S> {
         }
     }
 
-    fn options(self) -> Options<'static> {
+    pub(crate) fn options(self) -> Options<'static> {
         self.options.with(Self::TRAITS)
     }
 
@@ -165,7 +185,9 @@ impl<S: ContextSwitcher> SpawnBuilder<S> {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        JoinHandle::or_failed(self.try_spawn(future))
+        room::spawn_when_there_is(future, room::timeout_at_hand, |future| {
+            self.try_spawn(future)
+        })
     }
 
     /// As [`spawn`](Self::spawn), but gives the future back where it cannot be spawned.
@@ -190,7 +212,9 @@ impl<S: ContextSwitcher> SpawnBuilder<S> {
         F: Future + 'static,
         F::Output: 'static,
     {
-        JoinHandle::or_failed(self.try_spawn_local(future))
+        room::spawn_when_there_is(future, room::timeout_at_hand, |future| {
+            self.try_spawn_local(future)
+        })
     }
 
     /// As [`spawn_local`](Self::spawn_local), but gives the future back where it cannot be spawned.
@@ -213,7 +237,9 @@ impl<S: ContextSwitcher> SpawnBuilder<S> {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        JoinHandle::or_failed(self.try_spawn_fn(closure))
+        room::spawn_when_there_is(closure, room::timeout_at_hand, |closure| {
+            self.try_spawn_fn(closure)
+        })
     }
 
     /// As [`spawn_fn`](Self::spawn_fn), but gives the closure back where it cannot be spawned.

@@ -211,8 +211,8 @@ impl<F: Future, S: ContextSwitcher> TaskFuture<F, S> {
             header.home.store(home, Ordering::Relaxed);
         }
         let floor = self.metadata.stack_bytes;
-        if floor > header.floor.get() {
-            header.floor.set(floor);
+        if floor > header.floor() {
+            header.set_floor(floor);
             all |= traits::FLOOR;
         }
         header.set_traits(all);

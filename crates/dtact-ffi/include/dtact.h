@@ -97,7 +97,7 @@ enum {
      * has one C++ runtime.
      */
     DTACT_NOT_ALLOWED = 12,
-    /** The operating system refused a thread. */
+    /** The operating system refused a thread, or a descriptor. */
     DTACT_SYSTEM = 13,
     /** The header is not of the library's version, nor of one that it can stand in for. */
     DTACT_INCOMPATIBLE_VERSION = 14
@@ -453,6 +453,19 @@ dtact_status_t dtact_join(dtact_handle_t handle, uint64_t timeout_ms, void **res
 dtact_status_t dtact_fiber_join_regardless(dtact_handle_t handle, void **result);
 
 /**
+ * As dtact_fiber_join(), for what returns a value of any type: a fiber that a function exported by
+ * Rust spawned. Its `size` bytes are written to `out`, unless `out` is null.
+ *
+ *     double mean;
+ *     status = dtact_fiber_join_into(dtact_export_mean(data, count), &mean, sizeof mean);
+ *
+ * DTACT_INVALID_ARGUMENT: the value has not `size` bytes, or is none that C can have; the handle
+ * stays valid. The other statuses are those of dtact_fiber_join(), which gives the same for a value
+ * that is not of the size of a pointer; for what returns nothing it writes null.
+ */
+dtact_status_t dtact_fiber_join_into(dtact_handle_t handle, void *out, size_t size);
+
+/**
  * Gives a handle up. The fiber goes on; what its callback returns is ignored.
  *
  * Never suspends. DTACT_STALE_HANDLE, DTACT_BUSY: as above.
@@ -494,6 +507,78 @@ dtact_status_t dtact_yield(void);
  * fiber was cancelled meanwhile, or before. DTACT_NOT_ALLOWED: in a finalizer.
  */
 dtact_status_t dtact_sleep(uint64_t ms);
+
+/**@}*/
+
+/** @name Completion
+ *
+ * The end of a fiber, told to code that must not block its thread: by a call, or by a descriptor in
+ * an event loop. Both are for handles of spawned fibers, of exported functions and of launched
+ * fibers; the handle stays as it is, and has to be joined or detached all the same.
+ */
+/**@{*/
+
+/** What dtact_fiber_on_complete() calls. */
+typedef void (*dtact_completion_t)(void *env, dtact_handle_t fiber);
+
+/**
+ * Has `callback(env, handle)` called exactly once, when the fiber has ended, in whichever way: by
+ * the worker thread that ended it, or, if it has ended, within this call. After that, or instead of
+ * it where this call fails, `finalizer(env)` is called, unless it is null.
+ *
+ * The callback runs on a stack as large as those of fibers. It must not wait, and is told so by
+ * DTACT_NOT_ALLOWED; but it may join the fiber, as that has ended, and spawn others. No exception
+ * of C++ may leave it.
+ *
+ * Never suspends. DTACT_INVALID_ARGUMENT: `callback` is null. DTACT_STALE_HANDLE: the handle names
+ * no fiber.
+ */
+dtact_status_t dtact_fiber_on_complete(dtact_handle_t handle, dtact_completion_t callback,
+                                       void *env, dtact_finalizer_t finalizer);
+
+/** A queue of fibers that have ended, with a descriptor for poll() and its like. */
+typedef struct dtact_completions_t dtact_completions_t;
+
+/**
+ * Writes an empty queue to `*out`. It is the caller's, who frees it with dtact_completions_free().
+ *
+ * Never suspends. DTACT_INVALID_ARGUMENT: `out` is null. DTACT_SYSTEM: there is no descriptor left.
+ */
+dtact_status_t dtact_completions_new(dtact_completions_t **out);
+
+/**
+ * Frees a queue and closes its descriptor. Null is allowed. The fibers that it watches go on, and
+ * their handles stay valid. Never suspends.
+ */
+void dtact_completions_free(dtact_completions_t *completions);
+
+/**
+ * Writes to `*out` the descriptor that is readable (POLLIN) while the queue is not empty: an
+ * eventfd on Linux, a pipe on other systems of the kind. It is the queue's: poll it, and do not
+ * read, write or close it.
+ *
+ * Never suspends. DTACT_INVALID_ARGUMENT: a pointer is null.
+ */
+dtact_status_t dtact_completions_descriptor(const dtact_completions_t *completions, int *out);
+
+/**
+ * Puts the fiber into the queue once it has ended, with `tag`, by which the caller knows it again.
+ * It may be watched by several queues, and more than once. Never suspends.
+ *
+ * DTACT_INVALID_ARGUMENT: `completions` is null. DTACT_STALE_HANDLE: the handle names no fiber.
+ */
+dtact_status_t dtact_completions_watch(const dtact_completions_t *completions,
+                                       dtact_handle_t handle, void *tag);
+
+/**
+ * Takes the first fiber out of the queue: writes its handle to `*out`, and its tag to `*tag` unless
+ * `tag` is null. Where the queue is empty it writes 0, and leaves `*tag` alone. A join of the
+ * fiber then returns at once.
+ *
+ * Never suspends. DTACT_INVALID_ARGUMENT: `completions` or `out` is null.
+ */
+dtact_status_t dtact_completions_next(const dtact_completions_t *completions, dtact_handle_t *out,
+                                      void **tag);
 
 /**@}*/
 

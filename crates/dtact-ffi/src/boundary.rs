@@ -21,43 +21,62 @@ thread_local! {
     ///
     /// It is borrowed only within a function of this module, never across a switch.
     static MESSAGE: RefCell<Option<CString>> = const { RefCell::new(None) };
-    /// A finalizer runs on this thread.
+    /// What runs on this thread.
     ///
-    /// It stays with the thread, not with the fiber: a finalizer is refused every wait, so that
-    /// no other fiber runs here until it is over.
-    static IN_FINALIZER: Cell<bool> = const { Cell::new(false) };
+    /// It stays with the thread, not with the fiber: what is refused every wait is over before
+    /// another fiber runs here.
+    static GUEST: Cell<Guest> = const { Cell::new(Guest::Code) };
+}
+
+/// Code that calls this library, as far as it is told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Guest {
+    /// Any.
+    Code,
+    /// What is told of a fiber's end. It must not wait, but may take what has ended.
+    Completion,
+    /// A finalizer, which may be run by anything. It must not even look as if it waited.
+    Finalizer,
 }
 
 /// Runs the body of an exported function [ffi.B1].
+#[inline]
 pub(crate) fn enter(body: impl FnOnce() -> Result<(), Error>) -> DtactStatus {
-    match caught(body) {
+    let run = || match body() {
         Ok(()) => DtactStatus::Ok,
-        Err(error) => {
-            let status = error.status();
-            record(&error);
-            status
-        }
-    }
+        Err(error) => failed(&error),
+    };
+    // Unwind safe: what is shared behind the boundary is behind locks that are never left with
+    // half of a change, or in the runtime, which catches panics itself.
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(panicked)
 }
 
 /// The same for a function that has a value to return: on failure it is the one given.
 pub(crate) fn enter_or<T>(otherwise: T, body: impl FnOnce() -> Result<T, Error>) -> T {
-    caught(body).unwrap_or_else(|error| {
-        record(&error);
-        otherwise
-    })
+    let mut value = None;
+    enter(|| {
+        value = Some(body()?);
+        Ok(())
+    });
+    value.unwrap_or(otherwise)
 }
 
-fn caught<T>(body: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-    // Unwind safe: what is shared behind the boundary is behind locks that are never left with
-    // half of a change, or in the runtime, which catches panics itself.
-    catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|payload| {
-        let message = message_of(&*payload)
-            .unwrap_or("of unknown kind")
-            .to_owned();
-        discard(payload);
-        Err(Error::Panicked(message))
-    })
+/// Keeps the message of an error, and gives its number. Out of the way of what succeeds.
+#[cold]
+#[inline(never)]
+fn failed(error: &Error) -> DtactStatus {
+    record(error);
+    error.status()
+}
+
+#[cold]
+#[inline(never)]
+fn panicked(payload: Box<dyn Any + Send>) -> DtactStatus {
+    let message = message_of(&*payload)
+        .unwrap_or("of unknown kind")
+        .to_owned();
+    discard(payload);
+    failed(&Error::Panicked(message))
 }
 
 /// Waits for a future: the fiber, or, outside of one, the thread. A cancellation of the fiber
@@ -107,21 +126,35 @@ fn waiting<T>(wait: impl FnOnce() -> T) -> Result<T, Error> {
 ///
 /// [`Error::InFinalizer`].
 pub(crate) fn may_wait() -> Result<(), Error> {
-    if IN_FINALIZER.get() {
-        return Err(Error::InFinalizer);
+    match GUEST.get() {
+        Guest::Code => Ok(()),
+        Guest::Completion | Guest::Finalizer => Err(Error::InFinalizer),
     }
-    Ok(())
 }
 
-/// Runs a finalizer: it is refused to wait, and its panic ends here.
-pub(crate) fn finalize(body: impl FnOnce()) {
-    struct Restore(bool);
+/// Whether the caller is allowed to join a fiber that has ended, or has not.
+///
+/// # Errors
+///
+/// [`Error::InFinalizer`].
+#[inline]
+pub(crate) fn may_join(is_ended: impl FnOnce() -> bool) -> Result<(), Error> {
+    match GUEST.get() {
+        Guest::Code => Ok(()),
+        Guest::Completion if is_ended() => Ok(()),
+        Guest::Completion | Guest::Finalizer => Err(Error::InFinalizer),
+    }
+}
+
+/// Runs what must not wait: it is refused to, and its panic ends here.
+pub(crate) fn host(guest: Guest, body: impl FnOnce()) {
+    struct Restore(Guest);
     impl Drop for Restore {
         fn drop(&mut self) {
-            IN_FINALIZER.set(self.0);
+            GUEST.set(self.0);
         }
     }
-    let restore = Restore(IN_FINALIZER.replace(true));
+    let restore = Restore(GUEST.replace(guest));
     if let Err(payload) = catch_unwind(AssertUnwindSafe(body)) {
         discard(payload);
     }
@@ -194,7 +227,7 @@ mod tests {
     use core::ffi::CStr;
     use std::{panic::panic_any, thread};
 
-    use super::{dtact_last_error_message, enter, finalize, interruptible};
+    use super::{Guest, dtact_last_error_message, enter, host, interruptible, may_join};
     use crate::{error::Error, status::DtactStatus};
 
     fn message() -> String {
@@ -247,9 +280,24 @@ mod tests {
     #[test]
     fn a_wait_is_refused_in_a_finalizer_and_allowed_after_it() {
         let mut refused = false;
-        finalize(|| refused = matches!(interruptible(async {}), Err(Error::InFinalizer)));
+        host(Guest::Finalizer, || {
+            refused = matches!(interruptible(async {}), Err(Error::InFinalizer))
+                && matches!(may_join(|| true), Err(Error::InFinalizer));
+        });
         assert!(refused);
-        finalize(|| panic!("in a finalizer"));
+        host(Guest::Finalizer, || panic!("in a finalizer"));
         assert!(interruptible(async {}).is_ok());
+    }
+
+    #[test]
+    fn a_completion_may_join_what_has_ended_and_runs_its_finalizer_after() {
+        let mut held = false;
+        host(Guest::Completion, || {
+            host(Guest::Finalizer, || ());
+            held = may_join(|| true).is_ok()
+                && may_join(|| false).is_err()
+                && interruptible(async {}).is_err();
+        });
+        assert!(held);
     }
 }

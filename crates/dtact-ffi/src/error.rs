@@ -1,6 +1,7 @@
 //! What went wrong, with its details. The status is the number of it, the message its text.
 
 use core::fmt;
+use std::io;
 
 use dtact::{ArenaError, BuildError, JoinError, ShutdownError, SpawnError};
 
@@ -28,9 +29,11 @@ pub(crate) enum Error {
     StaleHandle(u64),
     /// Somebody else is joining it.
     Busy(u64),
+    /// The fiber's value has so many bytes, if C can have it, and so many were asked for.
+    ValueSize { has: Option<usize>, asked: usize },
     /// The calling fiber was cancelled.
     Cancelled,
-    /// A wait inside a finalizer.
+    /// A wait inside a finalizer, or a completion.
     InFinalizer,
     /// A second C++ runtime, with exceptions of its own.
     OtherCxxRuntime,
@@ -54,6 +57,8 @@ pub(crate) enum Error {
     NotStarted,
     /// What only a thread can do.
     InFiber,
+    /// The operating system refused something; what, and its error.
+    System(&'static str, io::Error),
     /// A panic that was caught at the boundary; its message.
     Panicked(String),
 }
@@ -64,6 +69,7 @@ impl Error {
             Self::Null(_)
             | Self::NameNotUtf8
             | Self::NameTooLong(_)
+            | Self::ValueSize { .. }
             | Self::NoSuchNumber { .. } => DtactStatus::InvalidArgument,
             Self::AlreadyStarted => DtactStatus::AlreadyStarted,
             Self::NotStarted => DtactStatus::NotStarted,
@@ -76,6 +82,7 @@ impl Error {
             | Self::InFiber
             | Self::OtherCxxRuntime => DtactStatus::NotAllowed,
             Self::Join(_) | Self::Panicked(_) => DtactStatus::Panicked,
+            Self::System(..) => DtactStatus::System,
             Self::StaleHandle(_) => DtactStatus::StaleHandle,
             Self::Busy(_) => DtactStatus::Busy,
             Self::Cancelled => DtactStatus::Cancelled,
@@ -118,11 +125,21 @@ impl fmt::Display for Error {
                 f,
                 "the handle {handle:#x} is being joined by somebody else: only one can"
             ),
+            Self::ValueSize { has: None, .. } => f.write_str(
+                "the fiber returns nothing that C could have: join it without a place for that",
+            ),
+            Self::ValueSize {
+                has: Some(has),
+                asked,
+            } => write!(
+                f,
+                "the fiber returns {has} bytes, and {asked} were asked for: the handle stays valid"
+            ),
             Self::Cancelled => {
                 f.write_str("the calling fiber is cancelled: clean up and return from its callback")
             }
             Self::InFinalizer => {
-                f.write_str("a finalizer must not wait: join or yield in the callback instead")
+                f.write_str("a finalizer or a completion must not wait: do that in a fiber instead")
             }
             Self::OtherCxxRuntime => f.write_str(
                 "the exceptions of another C++ runtime are registered: link this process with one",
@@ -156,6 +173,9 @@ impl fmt::Display for Error {
             Self::InFiber => {
                 f.write_str("a fiber must not wait for its runtime's end: call this on a thread")
             }
+            Self::System(what, error) => {
+                write!(f, "the operating system refused {what}: {error}")
+            }
             Self::Panicked(message) => write!(f, "Rust code panicked: {message}"),
         }
     }
@@ -168,6 +188,7 @@ impl core::error::Error for Error {
             Self::Spawn(error) => Some(error),
             Self::Shutdown(error) => Some(error),
             Self::Join(error) => Some(error),
+            Self::System(_, error) => Some(error),
             _ => None,
         }
     }

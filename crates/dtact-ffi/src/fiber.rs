@@ -3,22 +3,23 @@
 #![allow(unsafe_code, reason = "takes pointers from C")]
 
 use core::ffi::c_void;
-use std::sync::Mutex;
 
-use dtact::JoinHandle;
+use dtact::{
+    ContextSwitcher, JoinError, Runtime, SpawnBuilder,
+    foreign::{self, Handle, HandleError},
+};
 
 use crate::{
     boundary,
     error::Error,
-    options::DtactFiberOptions,
+    options::{DtactFiberOptions, Spawns},
     runtime::DtactRuntime,
     status::DtactStatus,
-    table::{DtactHandle, Refused, Table, lock},
-    task::{DtactCallback, DtactFinalizer, Environment, Returned, Task},
+    task::{DtactCallback, DtactFinalizer, Environment, Task},
 };
 
-/// The fibers that have a handle on the side of C.
-pub(crate) static FIBERS: Mutex<Table<JoinHandle<Returned>>> = Mutex::new(Table::new());
+/// The name of a fiber: `dtact_handle_t`. Never an address; 0 is none.
+pub type DtactHandle = u64;
 
 /// Spawns a fiber that calls `callback(env)`, and writes its handle to `out`; where that is null,
 /// the fiber is detached. Whatever comes of it, `finalizer(env)` is called once [ffi.K1].
@@ -42,14 +43,12 @@ pub unsafe extern "C" fn dtact_fiber_spawn(
     stack_bytes: usize,
     out: *mut DtactHandle,
 ) -> DtactStatus {
-    let spawn = |runtime: &DtactRuntime, task: Task| {
-        // A floor of one byte leaves the size to the runtime.
-        let floor = stack_bytes.max(1);
-        let spawned = runtime
-            .runtime
-            .try_spawn_with_stack(floor, move || task.run());
-        // What is refused is dropped here, and its finalizer called.
-        spawned.map_err(|refused| Error::Spawn(refused.error))
+    let spawn = |on: Callback<'_>| {
+        let mut builder: SpawnBuilder = SpawnBuilder::new();
+        if stack_bytes != 0 {
+            builder = builder.stack(stack_bytes);
+        }
+        on.spawn(builder)
     };
     // SAFETY: as the caller promises.
     unsafe { spawn_by(spawn, runtime, callback, env, finalizer, out) }
@@ -75,10 +74,24 @@ pub unsafe extern "C" fn dtact_fiber_spawn_with(
     // SAFETY: as the caller promises.
     let options = unsafe { options.as_ref() };
     let options = options.copied().unwrap_or_default();
-    let spawn =
-        |runtime: &DtactRuntime, task: Task| options.spawn_on(&runtime.runtime, move || task.run());
+    let spawn = |on: Callback<'_>| options.spawn(on);
     // SAFETY: as the caller promises.
     unsafe { spawn_by(spawn, runtime, callback, env, finalizer, out) }
+}
+
+/// A task and where it shall run.
+struct Callback<'runtime> {
+    runtime: &'runtime Runtime,
+    task: Task,
+}
+
+impl Spawns for Callback<'_> {
+    fn spawn<S: ContextSwitcher>(self, builder: SpawnBuilder<S>) -> Result<Handle, Error> {
+        let Self { runtime, task } = self;
+        foreign::spawn_closure_on(runtime, builder, move || task.run())
+            // What is refused is dropped here, and its finalizer called.
+            .map_err(|refused| Error::Spawn(refused.error))
+    }
 }
 
 /// What the ways to spawn have in common: the checks, and what becomes of the handle.
@@ -87,7 +100,7 @@ pub unsafe extern "C" fn dtact_fiber_spawn_with(
 ///
 /// - As of [`dtact_fiber_spawn`].
 unsafe fn spawn_by(
-    spawn: impl FnOnce(&DtactRuntime, Task) -> Result<JoinHandle<Returned>, Error>,
+    spawn: impl FnOnce(Callback<'_>) -> Result<Handle, Error>,
     runtime: *const DtactRuntime,
     callback: Option<DtactCallback>,
     env: *mut c_void,
@@ -98,18 +111,21 @@ unsafe fn spawn_by(
         // SAFETY: as the caller promises.
         let environment = unsafe { Environment::new(env, finalizer) };
         // SAFETY: as the caller promises.
-        let this = unsafe { runtime.as_ref() }.ok_or(Error::Null("runtime"))?;
-        let callback = callback.ok_or(Error::Null("callback"))?;
+        let Some(this) = (unsafe { runtime.as_ref() }) else {
+            return Err(Error::Null("runtime"));
+        };
+        let Some(callback) = callback else {
+            return Err(Error::Null("callback"));
+        };
         // SAFETY: as the caller promises.
         let task = unsafe { Task::new(callback, environment) };
-        let handle = spawn(this, task)?;
+        let runtime = &this.runtime;
+        let handle = spawn(Callback { runtime, task })?;
         if out.is_null() {
-            drop(handle);
-        } else {
-            let handle = lock(&FIBERS).insert(handle);
-            // SAFETY: not null, and writable as the caller promises.
-            unsafe { out.write(handle) };
+            return handle.detach().map_err(refused(handle.raw()));
         }
+        // SAFETY: not null, and writable as the caller promises.
+        unsafe { out.write(handle.raw()) };
         Ok(())
     })
 }
@@ -119,10 +135,8 @@ unsafe fn spawn_by(
 #[unsafe(no_mangle)]
 pub extern "C" fn dtact_fiber_detach(handle: DtactHandle) -> DtactStatus {
     boundary::enter(|| {
-        let removed = lock(&FIBERS).remove(handle);
-        // Dropped here, and not under the lock: it may be the last of its runtime.
-        drop(removed.map_err(refused(handle))?);
-        Ok(())
+        let detached = Handle::from_raw(handle).detach();
+        detached.map_err(refused(handle))
     })
 }
 
@@ -131,10 +145,8 @@ pub extern "C" fn dtact_fiber_detach(handle: DtactHandle) -> DtactStatus {
 #[unsafe(no_mangle)]
 pub extern "C" fn dtact_fiber_cancel(handle: DtactHandle) -> DtactStatus {
     boundary::enter(|| {
-        lock(&FIBERS)
-            .get(handle)
-            .map_err(refused(handle))
-            .map(|fiber| fiber.abort())
+        let cancelled = Handle::from_raw(handle).cancel();
+        cancelled.map_err(refused(handle))
     })
 }
 
@@ -153,10 +165,8 @@ pub unsafe extern "C" fn dtact_fiber_is_finished(
         if out.is_null() {
             return Err(Error::Null("out"));
         }
-        let is_finished = lock(&FIBERS)
-            .get(handle)
-            .map_err(refused(handle))?
-            .is_finished();
+        let is_finished = Handle::from_raw(handle).is_finished();
+        let is_finished = is_finished.map_err(refused(handle))?;
         // SAFETY: not null, and writable as the caller promises.
         unsafe { out.write(is_finished) };
         Ok(())
@@ -164,10 +174,12 @@ pub unsafe extern "C" fn dtact_fiber_is_finished(
 }
 
 /// Why a handle leads to nothing, as an error.
-pub(crate) fn refused(handle: DtactHandle) -> impl Fn(Refused) -> Error {
+pub(crate) fn refused(handle: DtactHandle) -> impl Fn(HandleError) -> Error {
     move |refused| match refused {
-        Refused::Stale => Error::StaleHandle(handle),
-        Refused::Claimed => Error::Busy(handle),
+        HandleError::Busy => Error::Busy(handle),
+        HandleError::Deadlock => Error::Join(JoinError::Deadlock),
+        // Stale; and what a later version may add leads to nothing either.
+        _ => Error::StaleHandle(handle),
     }
 }
 

@@ -2,23 +2,18 @@
 
 #![allow(unsafe_code, reason = "takes pointers from C")]
 
-use core::{
-    ffi::c_void,
-    future::{Future as _, poll_fn},
-    pin::Pin,
-    task::{Context, Poll},
-    time::Duration,
-};
+use core::{ffi::c_void, mem::MaybeUninit, ptr, slice, time::Duration};
 
-use dtact::{JoinError, time::timeout};
+use dtact::{
+    foreign::{Claim, Handle},
+    time::timeout,
+};
 
 use crate::{
     boundary,
     error::Error,
-    fiber::{FIBERS, refused},
+    fiber::{DtactHandle, refused},
     status::DtactStatus,
-    table::{DtactHandle, lock},
-    task::Returned,
 };
 
 /// A time that is never over: `DTACT_NO_TIMEOUT`.
@@ -36,9 +31,14 @@ pub unsafe extern "C" fn dtact_fiber_join(
     handle: DtactHandle,
     result: *mut *mut c_void,
 ) -> DtactStatus {
-    let join = |claim: &Claim| boundary::interruptible(poll_fn(|cx| claim.poll(cx)))?;
     // SAFETY: as the caller promises.
-    unsafe { join_by(join, handle, result) }
+    unsafe {
+        join_pointer(
+            |claim| boundary::interruptible(claim.ending()),
+            handle,
+            result,
+        )
+    }
 }
 
 /// As [`dtact_fiber_join`], but for no longer than `timeout_ms` milliseconds: then the handle stays
@@ -59,12 +59,12 @@ pub unsafe extern "C" fn dtact_fiber_join_timeout(
         return unsafe { dtact_fiber_join(handle, result) };
     }
     let span = Duration::from_millis(timeout_ms);
-    let join = |claim: &Claim| {
-        let ended = timeout(span, poll_fn(|cx| claim.poll(cx)));
-        boundary::interruptible(ended)?.unwrap_or(Err(Error::TimedOut(timeout_ms)))
+    let wait = |claim: &mut Claim| {
+        let ended = boundary::interruptible(timeout(span, claim.ending()))?;
+        ended.map_err(|_| Error::TimedOut(timeout_ms))
     };
     // SAFETY: as the caller promises.
-    unsafe { join_by(join, handle, result) }
+    unsafe { join_pointer(wait, handle, result) }
 }
 
 /// [`dtact_fiber_join_timeout`] by its short name.
@@ -94,67 +94,86 @@ pub unsafe extern "C" fn dtact_fiber_join_regardless(
     handle: DtactHandle,
     result: *mut *mut c_void,
 ) -> DtactStatus {
-    let join = |claim: &Claim| boundary::shielded(poll_fn(|cx| claim.poll(cx)))?;
     // SAFETY: as the caller promises.
-    unsafe { join_by(join, handle, result) }
+    unsafe { join_pointer(|claim| boundary::shielded(claim.ending()), handle, result) }
 }
 
-/// What the ways to join have in common.
+/// As [`dtact_fiber_join`], for a value of any type that C has: its bytes are written to `out`,
+/// unless that is null. `size` is how many there are.
+///
+/// # Safety
+///
+/// - `out` is null, or `size` bytes of it can be written.
+// The name is this library's alone [ffi.N1].
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn dtact_fiber_join_into(
+    handle: DtactHandle,
+    out: *mut c_void,
+    size: usize,
+) -> DtactStatus {
+    let wait = |claim: &mut Claim| boundary::interruptible(claim.ending());
+    boundary::enter(|| {
+        let to: &mut [MaybeUninit<u8>] = if out.is_null() || size == 0 {
+            &mut []
+        } else {
+            // SAFETY: as the caller promises; it is the caller's alone until this returns.
+            unsafe { slice::from_raw_parts_mut(out.cast(), size) }
+        };
+        join_by(wait, handle, |has| {
+            let fits = out.is_null() || has == Some(size);
+            fits.then_some(to)
+                .ok_or(Error::ValueSize { has, asked: size })
+        })
+    })
+}
+
+/// What the joins of callbacks have in common: their values are pointers.
 ///
 /// # Safety
 ///
 /// - `result` is null or can be written.
-unsafe fn join_by(
-    join: impl FnOnce(&Claim) -> Result<Returned, Error>,
+unsafe fn join_pointer(
+    wait: impl FnOnce(&mut Claim) -> Result<(), Error>,
     handle: DtactHandle,
     result: *mut *mut c_void,
 ) -> DtactStatus {
+    const SIZE: usize = size_of::<*mut c_void>();
     boundary::enter(|| {
-        // First, so that a join which cannot be does not keep others from theirs for a moment.
-        boundary::may_wait()?;
-        let claim = Claim::new(handle)?;
-        let returned = join(&claim)?;
-        if !result.is_null() {
-            // SAFETY: not null, and writable as the caller promises.
-            unsafe { result.write(returned.0) };
+        if result.is_null() {
+            return join_by(wait, handle, |_| Ok(&mut []));
         }
+        let mut value = MaybeUninit::new(ptr::null_mut::<c_void>());
+        // SAFETY: the bytes of a local variable, which is not named again until they are over.
+        let bytes = unsafe { slice::from_raw_parts_mut(value.as_mut_ptr().cast(), SIZE) };
+        join_by(wait, handle, |has| match has {
+            Some(SIZE) => Ok(bytes),
+            // Null, for what returns nothing.
+            Some(0) => Ok(&mut []),
+            _ => Err(Error::ValueSize { has, asked: SIZE }),
+        })?;
+        // SAFETY: it was null, and may have been written as a whole since.
+        let value = unsafe { value.assume_init() };
+        // SAFETY: not null, and writable as the caller promises.
+        unsafe { result.write(value) };
         Ok(())
     })
 }
 
-/// The right to join a fiber: one at a time has it [ffi.T2]. The handle stays in the table, so
-/// that the fiber can be cancelled meanwhile; and stays valid where the wait is cut short.
-struct Claim(DtactHandle);
-
-impl Claim {
-    fn new(handle: DtactHandle) -> Result<Self, Error> {
-        let mut fibers = lock(&FIBERS);
-        let fiber = fibers.get(handle).map_err(refused(handle))?;
-        if fiber.would_deadlock() {
-            return Err(Error::Join(JoinError::Deadlock));
-        }
-        fibers.claim(handle).map_err(refused(handle))?;
-        drop(fibers);
-        Ok(Self(handle))
+/// What all ways to join have in common. `place` says where a value of its size is to go.
+fn join_by<'out>(
+    wait: impl FnOnce(&mut Claim) -> Result<(), Error>,
+    handle: DtactHandle,
+    place: impl FnOnce(Option<usize>) -> Result<&'out mut [MaybeUninit<u8>], Error>,
+) -> Result<(), Error> {
+    let name = Handle::from_raw(handle);
+    // First, so that a join which cannot be does not keep others from theirs for a moment.
+    boundary::may_join(|| name.is_finished() == Ok(true))?;
+    // Where the wait is cut short, or there is no place, the claim is given back, and the handle
+    // stays valid.
+    let mut claim = name.claim().map_err(refused(handle))?;
+    let to = place(claim.value_size())?;
+    if !claim.is_ended() {
+        wait(&mut claim)?;
     }
-
-    /// Looks whether the fiber has ended; if so, the handle names nothing any more.
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<Result<Returned, Error>> {
-        let mut fibers = lock(&FIBERS);
-        let polled = match fibers.get(self.0) {
-            Ok(fiber) => Pin::new(fiber).poll(cx),
-            Err(error) => return Poll::Ready(Err(refused(self.0)(error))),
-        };
-        let spent = polled.is_ready().then(|| fibers.remove_claimed(self.0));
-        drop(fibers);
-        drop(spent);
-        polled.map_err(Error::Join)
-    }
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        // Nothing where the entry is gone: its handle is never given out again [ffi.T1].
-        lock(&FIBERS).release(self.0);
-    }
+    claim.take(to).map_err(Error::Join)
 }

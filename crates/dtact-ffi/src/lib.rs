@@ -9,7 +9,7 @@
 //!               boundary   catches panics, turns errors into statuses, keeps the message
 //!                   │
 //!                   ▼
-//!          table ── dtact  the facade crate; the table holds its join handles
+//!               dtact     the facade crate; a handle of C is its fiber's own name
 //!                   │
 //!                   ▼
 //!                 task     the callback, its environment and its finalizer, in the fiber
@@ -22,11 +22,11 @@
 //! | `status` | the numbers of the ABI and their texts |
 //! | `error` | what went wrong, with its details; each error has a status |
 //! | `boundary` | the line that no panic crosses, and the last message of each thread |
-//! | `table` | what a `dtact_handle_t` names |
 //! | `knobs` | the numbers by which C says one of several |
-//! | `process_runtime`, `launched` | the C API of 0.2: one runtime for the process, and its fibers |
+//! | `process_runtime` | the C API of 0.2: one runtime for the process, and its fibers |
 //! | `task` | a callback on its way to a fiber, and its finalizer |
 //! | `thread_state` | `errno` and C++ exceptions, which a fiber takes along over a wait |
+//! | `completion`, `completions`, `signal` | the end of fibers, told by a call, or by a descriptor to poll |
 //! | `builder`, `runtime`, `options`, `fiber`, `join`, `pause`, `version` | the exported functions |
 //!
 //! # Invariants
@@ -44,17 +44,18 @@
 
 mod boundary;
 mod builder;
+mod completion;
+mod completions;
 mod error;
 mod fiber;
 mod join;
 mod knobs;
-mod launched;
 mod options;
 mod pause;
 mod process_runtime;
 mod runtime;
+mod signal;
 mod status;
-mod table;
 mod task;
 mod thread_state;
 mod version;
@@ -66,11 +67,19 @@ pub use crate::{
         dtact_builder_set_stack_bytes, dtact_builder_set_stacks, dtact_builder_set_topology_mode,
         dtact_builder_set_workers,
     },
-    fiber::{
-        dtact_fiber_cancel, dtact_fiber_detach, dtact_fiber_is_finished, dtact_fiber_spawn,
-        dtact_fiber_spawn_with,
+    completion::{DtactCompletion, dtact_fiber_on_complete},
+    completions::{
+        DtactCompletions, dtact_completions_descriptor, dtact_completions_free,
+        dtact_completions_new, dtact_completions_next, dtact_completions_watch,
     },
-    join::{dtact_fiber_join, dtact_fiber_join_regardless, dtact_fiber_join_timeout, dtact_join},
+    fiber::{
+        DtactHandle, dtact_fiber_cancel, dtact_fiber_detach, dtact_fiber_is_finished,
+        dtact_fiber_spawn, dtact_fiber_spawn_with,
+    },
+    join::{
+        dtact_fiber_join, dtact_fiber_join_into, dtact_fiber_join_regardless,
+        dtact_fiber_join_timeout, dtact_join,
+    },
     options::{
         DtactFiberOptions, dtact_fiber_options_free, dtact_fiber_options_new,
         dtact_fiber_options_set_affinity, dtact_fiber_options_set_kind,
@@ -86,7 +95,6 @@ pub use crate::{
     },
     runtime::{DtactRuntime, dtact_runtime_free, dtact_runtime_shutdown, dtact_runtime_start},
     status::{DtactStatus, dtact_status_message},
-    table::DtactHandle,
     task::{DtactCallback, DtactFinalizer},
     thread_state::{DtactCxxGlobals, dtact_register_cxx_globals},
     version::{dtact_check_version, dtact_version},

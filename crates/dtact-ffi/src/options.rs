@@ -12,8 +12,8 @@ use std::{
 };
 
 use dtact::{
-    Affinity, ContextSwitcher, CrossThreadFloat, CrossThreadNoFloat, JoinHandle, Priority, Runtime,
-    SameThreadFloat, SameThreadNoFloat, SpawnBuilder, WorkloadKind,
+    Affinity, ContextSwitcher, CrossThreadFloat, CrossThreadNoFloat, Priority, SameThreadFloat,
+    SameThreadNoFloat, SpawnBuilder, WorkloadKind, foreign::Handle,
 };
 
 use crate::{
@@ -34,40 +34,21 @@ pub struct DtactFiberOptions {
 }
 
 impl DtactFiberOptions {
-    /// Spawns a fiber that runs a closure, as the options say.
-    pub(crate) fn spawn_on<F, T>(
-        &self,
-        runtime: &Runtime,
-        closure: F,
-    ) -> Result<JoinHandle<T>, Error>
-    where
-        F: FnOnce() -> T + Send + 'static,
-        T: Send + 'static,
-    {
+    /// Spawns a fiber as the options say.
+    pub(crate) fn spawn<W: Spawns>(&self, what: W) -> Result<Handle, Error> {
+        let builder = self.builder;
         match self.switcher {
-            Switcher::CrossThreadFloat => self.spawn_by::<CrossThreadFloat, _, _>(runtime, closure),
-            Switcher::CrossThreadNoFloat => {
-                self.spawn_by::<CrossThreadNoFloat, _, _>(runtime, closure)
-            }
-            Switcher::SameThreadFloat => self.spawn_by::<SameThreadFloat, _, _>(runtime, closure),
-            Switcher::SameThreadNoFloat => {
-                self.spawn_by::<SameThreadNoFloat, _, _>(runtime, closure)
-            }
+            Switcher::CrossThreadFloat => what.spawn(builder.switcher::<CrossThreadFloat>()),
+            Switcher::CrossThreadNoFloat => what.spawn(builder.switcher::<CrossThreadNoFloat>()),
+            Switcher::SameThreadFloat => what.spawn(builder.switcher::<SameThreadFloat>()),
+            Switcher::SameThreadNoFloat => what.spawn(builder.switcher::<SameThreadNoFloat>()),
         }
     }
+}
 
-    fn spawn_by<S, F, T>(&self, runtime: &Runtime, closure: F) -> Result<JoinHandle<T>, Error>
-    where
-        S: ContextSwitcher,
-        F: FnOnce() -> T + Send + 'static,
-        T: Send + 'static,
-    {
-        // What is refused is dropped here, and its finalizer called.
-        self.builder
-            .switcher::<S>()
-            .try_spawn_fn_on(runtime, closure)
-            .map_err(|refused| Error::Spawn(refused.error))
-    }
+/// What can be spawned, whatever the type of its switcher.
+pub(crate) trait Spawns {
+    fn spawn<S: ContextSwitcher>(self, builder: SpawnBuilder<S>) -> Result<Handle, Error>;
 }
 
 /// Options with the defaults, to be freed by [`dtact_fiber_options_free`]; null if they cannot be

@@ -19,20 +19,19 @@ use std::{
 };
 
 use dtact::{
-    Affinity, Builder, FiberId, JoinError, Priority, SafetyLevel, SpawnError, TopologyMode,
-    Unguarded, WorkloadKind,
+    Affinity, Builder, ContextSwitcher, FiberId, Priority, Runtime, SafetyLevel, SpawnBuilder,
+    SpawnError, TopologyMode, Unguarded, WorkloadKind,
+    foreign::{self, Handle},
 };
 
 use crate::{
     boundary,
     error::Error,
-    fiber::{FIBERS, refused},
+    fiber::{DtactHandle, refused},
     knobs::{Numbered, Switcher},
-    launched::{self, Place},
-    options::DtactFiberOptions,
+    options::{DtactFiberOptions, Spawns},
     runtime::DtactRuntime,
     status::DtactStatus,
-    table::{DtactHandle, lock},
     task::{DtactFinalizer, Environment},
 };
 
@@ -356,36 +355,33 @@ unsafe fn launch(
         let options = options_of(unsafe { options.as_ref() })?;
         let own = process().open()?;
         let launch = Launch {
+            runtime: &own.runtime,
             function,
             environment,
-            place: Place::new(),
         };
-        let handle = launch.place.handle();
-        let spawned = options.spawn_on(&own.runtime, move || launch.run())?;
-        launched::note(handle, spawned.id());
-        Ok(handle)
+        options.spawn(launch).map(Handle::raw)
     })
 }
 
-/// What a launched fiber runs. Its place goes last, also where it never begins: from then on its
-/// handle may be forgotten.
-#[derive(Debug)]
-struct Launch {
+/// A function with its environment and where it shall run.
+struct Launch<'runtime> {
+    runtime: &'runtime Runtime,
     function: DtactFunction,
     environment: Environment,
-    place: Place,
 }
 
-impl Launch {
-    fn run(self) {
+impl Spawns for Launch<'_> {
+    fn spawn<S: ContextSwitcher>(self, builder: SpawnBuilder<S>) -> Result<Handle, Error> {
         let Self {
+            runtime,
             function,
             environment,
-            place,
         } = self;
-        // SAFETY: as `launch`'s caller promised; `self` is consumed, so that this is the only call.
-        unsafe { environment.call(function) };
-        drop(place);
+        // SAFETY: as `launch`'s caller promised; the environment is consumed, so that this is the
+        // only call.
+        let run = move || unsafe { environment.call(function) };
+        // What is refused is dropped here, and its finalizer called.
+        foreign::launch_on(runtime, builder, run).map_err(|refused| Error::Spawn(refused.error))
     }
 }
 
@@ -407,13 +403,8 @@ fn options_of(options: Option<&DtactSpawnOptions>) -> Result<DtactFiberOptions, 
 pub extern "C" fn dtact_await(handle: DtactHandle) -> DtactStatus {
     boundary::enter(|| {
         boundary::may_wait()?;
-        let Some(id) = id_of(handle)? else {
-            return Ok(());
-        };
-        if FiberId::current() == Some(id) {
-            return Err(Error::Join(JoinError::Deadlock));
-        }
-        boundary::shielded(id.ended())
+        let ended = Handle::from_raw(handle).ended().map_err(refused(handle))?;
+        boundary::shielded(ended)
     })
 }
 
@@ -422,23 +413,9 @@ pub extern "C" fn dtact_await(handle: DtactHandle) -> DtactStatus {
 #[unsafe(no_mangle)]
 pub extern "C" fn dtact_cancel(handle: DtactHandle) -> DtactStatus {
     boundary::enter(|| {
-        if let Some(id) = id_of(handle)? {
-            id.abort();
-        }
-        Ok(())
+        let cancelled = Handle::from_raw(handle).cancel();
+        cancelled.map_err(refused(handle))
     })
-}
-
-/// The fiber of a handle; `None` where it has ended.
-fn id_of(handle: DtactHandle) -> Result<Option<FiberId>, Error> {
-    if launched::is_one(handle) {
-        return launched::find(handle);
-    }
-    let mut fibers = lock(&FIBERS);
-    let fiber = fibers.get(handle).map_err(refused(handle))?;
-    let id = fiber.id();
-    drop(fibers);
-    Ok(id)
 }
 
 /// `free`, for an argument that came from `malloc`.

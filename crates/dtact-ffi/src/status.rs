@@ -47,7 +47,7 @@ pub enum DtactStatus {
     FiberCancelled = 11,
     /// Not from here: a finalizer must not wait, and a process has one C++ runtime.
     NotAllowed = 12,
-    /// The operating system refused a thread.
+    /// The operating system refused a thread, or a descriptor.
     System = 13,
     /// The header is not of this library's version, nor of one that it can stand in for.
     IncompatibleVersion = 14,
@@ -120,7 +120,7 @@ impl DtactStatus {
             Self::Busy => c"the handle is being joined by somebody else",
             Self::FiberCancelled => c"the joined fiber was cancelled before it began",
             Self::NotAllowed => c"not allowed here",
-            Self::System => c"the operating system refused a thread",
+            Self::System => c"the operating system refused a thread or a descriptor",
             Self::IncompatibleVersion => c"header and library are of versions that do not fit",
         }
     }

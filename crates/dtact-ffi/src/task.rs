@@ -10,7 +10,7 @@
 
 use core::ffi::c_void;
 
-use crate::boundary;
+use crate::boundary::{self, Guest};
 
 /// What a fiber runs: `dtact_callback_t`.
 ///
@@ -20,14 +20,6 @@ pub type DtactCallback = unsafe extern "C-unwind" fn(env: *mut c_void) -> *mut c
 
 /// What is called when the environment is no longer used: `dtact_finalizer_t`.
 pub type DtactFinalizer = unsafe extern "C-unwind" fn(env: *mut c_void);
-
-/// What a callback returned.
-#[derive(Debug)]
-pub(crate) struct Returned(pub(crate) *mut c_void);
-
-// SAFETY: it is a number to this crate; that what it points to may be used by another thread is
-// the promise of `dtact_fiber_spawn`'s caller.
-unsafe impl Send for Returned {}
 
 /// What a callback is called with, and what is to be called after it [ffi.K1].
 #[derive(Debug)]
@@ -48,6 +40,11 @@ impl Environment {
         Self { env, finalizer }
     }
 
+    /// The environment itself, which stays the library's.
+    pub(crate) const fn get(&self) -> *mut c_void {
+        self.env
+    }
+
     /// Calls a function with the environment, then the finalizer.
     ///
     /// # Safety
@@ -64,7 +61,7 @@ impl Drop for Environment {
         if let Some(finalizer) = self.finalizer {
             let env = self.env;
             // SAFETY: as `new`'s caller promised; a value is dropped once.
-            boundary::finalize(|| unsafe { finalizer(env) });
+            boundary::host(Guest::Finalizer, || unsafe { finalizer(env) });
         }
     }
 }
@@ -89,8 +86,8 @@ impl Task {
     }
 
     /// Calls the callback, then the finalizer.
-    pub(crate) fn run(self) -> Returned {
+    pub(crate) fn run(self) -> *mut c_void {
         // SAFETY: as `new`'s caller promised; `self` is consumed, so that this is the only call.
-        Returned(unsafe { (self.callback)(self.environment.env) })
+        unsafe { (self.callback)(self.environment.env) }
     }
 }

@@ -5,13 +5,16 @@
 //! | `init.rs` | what `#[dtact_init]` becomes |
 //! | `init/args.rs` | the arguments of `#[dtact_init]`, and what is wrong with them |
 //! | `task.rs` | what `#[task]` becomes |
-//! | `task/args.rs` | the arguments of `#[task]`, and what is wrong with them |
+//! | `task/args.rs` | the arguments of `#[task]` and of the exports, and what is wrong with them |
+//! | `export.rs` | what `#[export_async]` and `#[export_fiber]` become |
 //! | `literal.rs` | counts and sizes, written as numbers or as strings |
 //!
 //! An expansion names one crate, `::dtact` or the one given by `crate = path`, and of it only
-//! `Builder` and the hidden module `__private`, or `TaskFuture`, `TaskMetadata` and a switcher.
+//! `Builder` and the hidden module `__private`, or `TaskFuture`, `TaskMetadata` and a switcher, or
+//! `spawn_with`, what its builder takes, and `dtact_handle_t`.
 #![forbid(unsafe_code)]
 
+mod export;
 mod init;
 mod literal;
 mod task;
@@ -114,4 +117,67 @@ pub fn dtact_init(args: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn task(args: TokenStream, item: TokenStream) -> TokenStream {
     task::expand(args.into(), &item.into()).into()
+}
+
+/// Has C spawn an `async fn`: beside the function `f` there is an entry point `dtact_export_f`,
+/// which C calls with the function's arguments, and which returns the handle of the fiber.
+///
+/// ```c
+/// dtact_handle_t dtact_export_f(uint32_t n); /* to be declared */
+///
+/// dtact_handle_t fiber = dtact_export_f(21);
+/// uint32_t result;
+/// dtact_fiber_join_into(fiber, &result, sizeof result);
+/// ```
+///
+/// The fiber runs on the runtime at hand. The handle is 0 where it cannot be spawned; else somebody
+/// has to join or detach the fiber. A panic ends the fiber, and whoever joins it is told; none gets
+/// to C.
+///
+/// Parameters and result are values that C can have, those of the trait `CValue` in
+/// `dtact::foreign`: numbers, `bool`, raw pointers, `()`, and what it is implemented for. Where a
+/// parameter is written with a raw pointer, the future is made on a stack of its own and stays on
+/// one thread, for it is not `Send`. An `unsafe fn` has an unsafe entry point: what it asks for, C
+/// has to keep.
+///
+/// # Arguments
+///
+/// Those of [`macro@task`], for the fiber: `name` (without it, that of the function), `stack`,
+/// `switcher`, `priority`, `affinity`, `kind`, and `crate`.
+///
+/// # Errors
+///
+/// An unknown, repeated or badly written argument, a type that C cannot have, generics, `self`, and
+/// a function that is not `async`, are errors at compile time that point at what is wrong. Two
+/// functions of one name, in whatever modules, are refused as well, by the compiler or the linker.
+///
+/// # Examples
+///
+/// ```ignore (dtact depends on this crate, not the other way round)
+/// #[dtact::export_async(priority = "High")]
+/// async fn double(n: u32) -> u32 {
+///     2 * n
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn export_async(args: TokenStream, item: TokenStream) -> TokenStream {
+    export::expand(export::Form::Async, args.into(), &item.into()).into()
+}
+
+/// Has C spawn a plain `fn` on a stack: beside the function `f` there is an entry point
+/// `dtact_export_fiber_f`. All that it calls can `wait`.
+///
+/// All else is as for [`macro@export_async`].
+///
+/// # Examples
+///
+/// ```ignore (dtact depends on this crate, not the other way round)
+/// #[dtact::export_fiber(stack = "256K")]
+/// fn depth(n: u64) -> u64 {
+///     if n == 0 { dtact::wait(async { 0 }) } else { 1 + depth(n - 1) }
+/// }
+/// ```
+#[proc_macro_attribute]
+pub fn export_fiber(args: TokenStream, item: TokenStream) -> TokenStream {
+    export::expand(export::Form::Fiber, args.into(), &item.into()).into()
 }

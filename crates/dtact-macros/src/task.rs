@@ -13,7 +13,7 @@
 //! result inferred from the place, that one expects. Only a method, which cannot be inside of
 //! another function, becomes an `async` block.
 
-mod args;
+pub(crate) mod args;
 #[cfg(test)]
 mod tests;
 

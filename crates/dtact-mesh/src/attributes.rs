@@ -74,14 +74,15 @@ pub enum Kind {
 pub struct Attributes(u32);
 
 /// ```text
-///   31        16 15      6 5  4 3      2 1      0
-///   | home + 1  |    0    |kind|affinity|priority| ^ Normal
+///   31        16 15    7 6      5  4 3      2 1      0
+///   | home + 1  |   0   |shared|kind|affinity|priority| ^ Normal
 /// ```
 const AFFINITY_AT: u32 = 2;
 const KIND_AT: u32 = 4;
 const HOME_AT: u32 = 16;
 const FIELD: u32 = 0b11;
-const USED: u32 = 0xFFFF_003F;
+const SHARED: u32 = 1 << 6;
+const USED: u32 = 0xFFFF_007F;
 
 impl Attributes {
     /// Normal priority, any worker, compute, no home.
@@ -132,6 +133,21 @@ impl Attributes {
         };
         // The largest id stands for none: no mesh has as many workers.
         Self((self.0 & 0xFFFF) | (home & 0xFFFF) << HOME_AT)
+    }
+
+    /// The same, but whether it waits in the queue that all workers share, whenever it is queued:
+    /// as each task does with [`Mode::Global`](crate::Mode::Global). An affinity then does not
+    /// count.
+    #[must_use]
+    pub const fn with_shared_queue(self, shared: bool) -> Self {
+        Self((self.0 & !SHARED) | if shared { SHARED } else { 0 })
+    }
+
+    /// Whether it waits in the queue that all workers share.
+    #[must_use]
+    #[inline]
+    pub const fn is_in_shared_queue(self) -> bool {
+        self.0 & SHARED != 0
     }
 
     /// Whether it asks for no ring but the usual one.

@@ -137,6 +137,7 @@ impl<L: Links> Mesh<L> {
     #[inline]
     pub(crate) fn reach(&self, attributes: Attributes) -> Distance {
         match self.config.mode {
+            Mode::P2PMesh if attributes.is_in_shared_queue() => Distance::Machine,
             Mode::P2PMesh => attributes.affinity().reach(),
             Mode::Global => Distance::Machine,
             Mode::Pinned => Distance::Same,

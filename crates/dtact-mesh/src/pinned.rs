@@ -43,4 +43,34 @@ impl Pinned {
         });
         Some(front)
     }
+
+    /// Moves a task to the front, if it is among the first `limit`. Says whether it is there.
+    pub(crate) fn bring_forward(
+        &self,
+        links: &impl Links,
+        wanted: TaskIndex,
+        limit: usize,
+    ) -> bool {
+        let Some((front, back)) = self.ends.get() else {
+            return false;
+        };
+        if front == wanted {
+            return true;
+        }
+        let mut before = front;
+        for _ in 1..limit {
+            let Some(task) = next_of(links, before) else {
+                return false;
+            };
+            if task == wanted {
+                set_next(links, before, next_of(links, task));
+                set_next(links, task, Some(front));
+                self.ends
+                    .set(Some((task, if task == back { before } else { back })));
+                return true;
+            }
+            before = task;
+        }
+        false
+    }
 }

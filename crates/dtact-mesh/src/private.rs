@@ -67,6 +67,27 @@ impl Chunk {
         self.end.store(length as u32, Ordering::Relaxed);
     }
 
+    /// Copies what is in it, in its order, and says how many that are.
+    pub(crate) fn copy_to(&self, into: &mut [u32]) -> usize {
+        let (at, end) = (
+            self.at.load(Ordering::Relaxed),
+            self.end.load(Ordering::Relaxed),
+        );
+        for (at, copy) in (at..end).zip(into) {
+            *copy = self.tasks[at as usize % CHUNK_MAX].load(Ordering::Relaxed);
+        }
+        (end - at) as usize
+    }
+
+    /// Makes these tasks the chunk: at most [`CHUNK_MAX`] less one.
+    pub(crate) fn fill(&self, tasks: &[u32]) {
+        debug_assert!(tasks.len() < CHUNK_MAX, "one place stays free");
+        for (at, &task) in (0..).zip(tasks) {
+            self.put(at, task);
+        }
+        self.set_length(tasks.len() as u64);
+    }
+
     #[inline]
     pub(crate) fn pull(&self) -> Option<Tagged> {
         let at = self.at.load(Ordering::Relaxed);

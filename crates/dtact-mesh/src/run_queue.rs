@@ -264,6 +264,28 @@ impl Owner {
         }
     }
 
+    /// Takes the oldest tasks up to `wanted`, which comes last, if it is among as many as fit.
+    /// Gives how many that are, 0 if it is not.
+    pub(crate) fn take_up_to(&self, wanted: TaskIndex, into: &mut [u32]) -> usize {
+        let tail = self.tail();
+        loop {
+            let head = self.queue.head.load(Ordering::Acquire);
+            let places = (head..tail).zip(into.iter_mut());
+            let mut copies = places.map(|(position, copy)| {
+                *copy = self.queue.slot(position).load(Ordering::Relaxed);
+                Tagged::from_slot(*copy).task()
+            });
+            let Some(before) = copies.position(|task| task == wanted) else {
+                return 0;
+            };
+            let count = before + 1;
+            if self.queue.take(head, head + count as u64) {
+                self.head_seen.set(head + count as u64);
+                return count;
+            }
+        }
+    }
+
     /// Takes the older half of the ring, oldest first, for a ring that is full.
     ///
     /// Gives how many it wrote to `into`: 0 if thieves made room in the meantime.

@@ -30,6 +30,24 @@ fn near(affinity: Affinity) -> Attributes {
 }
 
 #[test]
+fn a_task_of_the_shared_queue_goes_there_whenever_it_is_queued() {
+    let mesh = asking(Config::new(2, 2), 4);
+    let shared = near(Affinity::SameCore).with_shared_queue(true);
+    mesh.links().set(0, shared.with_home(Some(id(0))));
+    let (worker, other) = (mesh.worker(id(0)).unwrap(), mesh.worker(id(1)).unwrap());
+    for way in 0..3 {
+        match way {
+            0 => worker.push(task(0)),
+            1 => worker.push_woken(task(0)),
+            _ => worker.push_yielded(task(0)),
+        }
+        // Behind what was queued before, in the order of all.
+        mesh.inject(task(1));
+        assert_eq!(drain(&other), [0, 1]);
+    }
+}
+
+#[test]
 fn the_more_urgent_runs_first_wherever_it_waits() {
     let order = [
         Priority::Low,

@@ -109,6 +109,8 @@ mod context;
 #[cfg(feature = "std")]
 mod coroutine;
 mod cpu_features;
+#[cfg(feature = "hw-acceleration")]
+pub mod hw;
 mod linked;
 mod stack_bounds;
 mod switcher;

@@ -3,7 +3,9 @@
 use core::{future::Future, time::Duration};
 use std::process;
 
-use crate::{Builder, Runtime};
+use dtact_bridge::foreign::{self, Argument, CValue, Handle};
+
+use crate::{Builder, ContextSwitcher, Runtime, SpawnBuilder};
 
 /// How long `main` lets the fibers that are still alive take to end.
 const SHUTDOWN_DEADLINE: Duration = Duration::from_secs(10);
@@ -43,3 +45,39 @@ fn end(runtime: &Runtime) {
 }
 
 pub use dtact_bridge::dump_all;
+
+/// An argument of C on its way into a fiber. `T` is named by the expansion, so that an error about
+/// it points at where it was written.
+pub const fn argument<T: CValue>(value: T) -> Argument<T> {
+    Argument::new(value)
+}
+
+/// What `#[export_async]` expands to. `T` is named by the expansion too.
+pub fn export_async<T: CValue, S: ContextSwitcher, F>(builder: SpawnBuilder<S>, future: F) -> Handle
+where
+    F: Future<Output = T> + Send + 'static,
+{
+    foreign::export_async(builder, future)
+}
+
+/// The same for a future that is not `Send`.
+pub fn export_local<T, S, M, F>(builder: SpawnBuilder<S>, make: M) -> Handle
+where
+    T: CValue,
+    S: ContextSwitcher,
+    M: FnOnce() -> F + Send + 'static,
+    F: Future<Output = T>,
+{
+    foreign::export_local(builder, make)
+}
+
+/// What `#[export_fiber]` expands to.
+pub fn export_fiber<T: CValue, S: ContextSwitcher, F>(
+    builder: SpawnBuilder<S>,
+    closure: F,
+) -> Handle
+where
+    F: FnOnce() -> T + Send + 'static,
+{
+    foreign::export_fiber(builder, closure)
+}

@@ -17,9 +17,14 @@
 //! | keep a value for each fiber | [`fiber_local!`] |
 //! | wait for a future from plain code | [`wait()`], or [`.wait()`](WaitExt::wait) on it |
 //! | the same, where a cancellation must not cut it short | [`wait_shielded`] |
-//! | let others run | [`yield_now`] |
+//! | have fibers by number, as C has | [`foreign`], [`dtact_handle_t`], [`dtact_await`], [`cancel()`], [`outcome()`], [`fiber_info`] |
+//! | let others run | [`yield_now`]; from plain code [`fiber::yield_now`] |
+//! | let a certain fiber run next | [`yield_to_async`], [`yield_to_sync`] |
+//! | have C spawn a function | [`export_async`](macro@export_async), [`export_fiber`](macro@export_fiber) |
 //! | configure the process's runtime | [`dtact_init`](macro@dtact_init) on `main` |
 //! | learn where a thread runs, and bind workers to CPUs | [`topology`], [`Builder::placement`] |
+//! | demote a line of the cache | `hw`, behind the feature `hw-acceleration` |
+//! | say what a panic of a fiber does | [`Builder::panic_policy`] |
 //! | hear of fibers that run for too long | [`Builder::watchdog`] |
 //! | have a runtime of one's own | [`Builder`], [`Runtime`] |
 //!
@@ -34,22 +39,47 @@
 
 /// Another name of [`WaitExt`].
 pub use dtact_bridge::WaitExt as DtactWaitExt;
+/// The name of a fiber for C: [`Handle`](foreign::Handle).
+pub use dtact_bridge::foreign::Handle as dtact_handle_t;
+pub use dtact_bridge::foreign::{FiberOutcome, cancel, dtact_await, fiber_info, outcome};
 /// Another name of [`wait()`].
 pub use dtact_bridge::wait as dtact_wait;
+/// Another name of [`yield_to_async`].
+pub use dtact_bridge::yield_to_async as yield_to;
 pub use dtact_bridge::{
     Affinity, ArenaError, BuildError, Builder, ContextSwitcher, CrossThreadFloat,
     CrossThreadNoFloat, Deflection, Dump, Ended, FiberDump, FiberId, FiberLocal, FiberStatus,
-    InitError, IntoStackSize, JoinError, JoinHandle, LongPoll, MeshError, Metrics,
-    ParseStackSizeError, Placement, PlacementError, Priority, Runtime, SafetyLevel,
+    FiberTarget, InitError, IntoStackSize, JoinError, JoinHandle, LongPoll, MeshError, Metrics,
+    PanicPolicy, ParseStackSizeError, Placement, PlacementError, Priority, Runtime, SafetyLevel,
     SameThreadFloat, SameThreadNoFloat, Scope, ScopedJoinHandle, ShutdownError, SpawnBuilder,
     SpawnError, TaskFuture, TaskMetadata, ThresholdError, TopologyError, TopologyMode,
-    TrySpawnError, Unguarded, WaitExt, WorkerMetrics, WorkloadKind, YieldNow, blocking,
+    TrySpawnError, Unguarded, WaitExt, WorkerMetrics, WorkloadKind, YieldNow, YieldTo, blocking,
     fiber_local, is_cancellation, no_suspend, scope, set_deflection_threshold, spawn,
     spawn_blocking, spawn_local, spawn_with, spawn_with_stack, try_spawn, try_spawn_local, wait,
-    wait_shielded, yield_now,
+    wait_shielded, yield_now, yield_to_async, yield_to_sync,
 };
-pub use dtact_bridge::{time, topology};
-pub use dtact_macros::{dtact_init, task};
+pub use dtact_bridge::{foreign, time, topology};
+pub use dtact_macros::{dtact_init, export_async, export_fiber, task};
+
+#[cfg(feature = "hw-acceleration")]
+pub use dtact_bridge::hw;
+#[cfg(feature = "hw-acceleration")]
+pub use hw::{cldemote, uintr};
+
+/// What only code on a stack of its own needs, named as its `async` counterpart is.
+pub mod fiber {
+    pub use dtact_bridge::{
+        spawn_with_stack, yield_now_sync as yield_now, yield_to_sync as yield_to,
+    };
+}
+
+/// What a runtime is made of, and what can be set while it runs.
+pub mod config {
+    pub use dtact_bridge::{
+        Builder, Deflection, IntoStackSize, PanicPolicy, Placement, SafetyLevel, ThresholdError,
+        TopologyMode, Unguarded, set_deflection_threshold,
+    };
+}
 
 /// Spawns a future: [`spawn()`] as a macro, for programs that have it from earlier versions.
 #[macro_export]

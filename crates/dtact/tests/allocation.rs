@@ -114,6 +114,8 @@ fn spawn_wake_yield_wait_and_join_allocate_nothing() {
                     if index < workers {
                         meeting.wait();
                         IS_WORKER.set(true);
+                        // Its first sleep makes the wheel.
+                        sleep(Duration::from_millis(1)).await;
                     }
                 })
             });

@@ -77,9 +77,16 @@ fn dropping_a_runtime_while_fibers_spawn_fibers_ends_them_all() {
     }
     bounded(|| {
         for workers in WORKERS {
+            // Some of them wait for room when the runtime ends, in one of the runtimes.
+            let timeout = if workers == 2 {
+                common::LIMIT
+            } else {
+                Duration::ZERO
+            };
             let runtime = Builder::new()
                 .workers(workers)
                 .fibers(1_000)
+                .spawn_timeout(timeout)
                 .stack("64K")
                 .build()
                 .unwrap();
@@ -210,6 +217,28 @@ fn a_shutdown_that_runs_out_of_time_says_so_and_can_go_on() {
         STOP.store(true, Ordering::Relaxed);
         runtime.shutdown(Duration::from_secs(30)).unwrap();
         assert_eq!(busy.wait().unwrap(), 3);
+    });
+}
+
+#[test]
+fn a_runtime_whose_end_took_two_calls_gives_its_place_to_the_next() {
+    bounded(|| {
+        // More than there can be at a time.
+        for _ in 0..260 {
+            let builder = Builder::new().workers(1).fibers(4).stacks(2);
+            let runtime = builder.stack("64K").build().unwrap();
+            let (stop, told) = std::sync::mpsc::channel::<()>();
+            let (started, begun) = std::sync::mpsc::channel();
+            let busy = runtime.spawn(async move {
+                started.send(()).unwrap();
+                told.recv()
+            });
+            begun.recv().unwrap();
+            runtime.shutdown(Duration::ZERO).unwrap_err();
+            stop.send(()).unwrap();
+            runtime.shutdown(Duration::from_secs(30)).unwrap();
+            assert!(busy.wait().is_ok());
+        }
     });
 }
 

@@ -1,6 +1,8 @@
 //! The layers: which crate of the workspace may depend on which.
 //!
 //! ```text
+//!     fuzz
+//!       |
 //!   dtact-ffi   benches ─ ─ ─ ┐   xtask
 //!        \      /             ╎
 //!         dtact
@@ -15,7 +17,7 @@ use super::Finding;
 use super::tree::{File, Kind, Tree};
 
 /// Each crate with exactly the crates of the workspace that it depends on, tests included.
-const LAYERS: [(&str, &[&str]); 9] = [
+const LAYERS: [(&str, &[&str]); 10] = [
     ("dtact-arena", &[]),
     ("dtact-mesh", &[]),
     ("dtact-switch", &[]),
@@ -30,6 +32,7 @@ const LAYERS: [(&str, &[&str]); 9] = [
         "benches",
         &["dtact", "dtact-arena", "dtact-mesh", "dtact-switch"],
     ),
+    ("fuzz", &["dtact-ffi"]),
     ("xtask", &[]),
 ];
 

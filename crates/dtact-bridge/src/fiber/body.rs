@@ -15,7 +15,7 @@ use std::panic::catch_unwind;
 use dtact_arena::{CellClass, CellPool};
 
 use super::{BODY_ALIGN, BODY_OFFSET, Cell, Outcome};
-use crate::{error::JoinError, spawn::Escaped, wait::Cancelled};
+use crate::{error::JoinError, foreign::CValue, spawn::Escaped, wait::Cancelled, worker::context};
 
 type Payload = Box<dyn Any + Send>;
 
@@ -35,6 +35,8 @@ pub(crate) struct VTable {
     pub(crate) size: usize,
     /// It lies on the heap; the body has its address.
     is_escaped: bool,
+    /// How many bytes its output has, if that is a [`CValue`].
+    value_size: Option<usize>,
     /// Polls the future. `true`: it has ended, has been dropped, and the outcome is in place.
     pub(crate) poll: unsafe fn(Cell, &mut Context<'_>) -> bool,
     /// Drops the future of a fiber that shall not be polled again; the outcome is in place.
@@ -46,6 +48,49 @@ pub(crate) struct VTable {
 }
 
 impl VTable {
+    /// How many bytes the fiber's value has, if C can have it.
+    pub(crate) const fn value_size(&self) -> Option<usize> {
+        self.value_size
+    }
+
+    /// Moves the outcome out, and its value to where `to` points, unless that is null or C cannot
+    /// have it.
+    ///
+    /// # Safety
+    ///
+    /// - The caller owns the outcome of the fiber in the cell, which is of this kind [bridge.S2];
+    ///   it owns nothing afterwards. `to` is null or can be written, `value_size` bytes of it.
+    pub(crate) unsafe fn take_bytes(&self, cell: Cell, to: *mut u8) -> Result<(), JoinError> {
+        match cell.outcome() {
+            Outcome::Value => {
+                if let Some(size) = self.value_size
+                    && !to.is_null()
+                {
+                    let body = cell.body();
+                    let value = if self.is_escaped {
+                        // SAFETY: the outcome says that there is a value: the address of a box.
+                        unsafe { body.cast::<*const u8>().read() }
+                    } else {
+                        body.as_ptr().cast_const()
+                    };
+                    // SAFETY: it is of so many bytes, and can be copied [bridge.V1].
+                    unsafe { value.copy_to_nonoverlapping(to, size) };
+                }
+                // A value of C in its cell owns nothing.
+                if self.value_size.is_none() || self.is_escaped {
+                    // SAFETY: as the caller promises; bytes that were copied own nothing.
+                    unsafe { (self.drop_outcome)(cell) };
+                }
+                Ok(())
+            }
+            // SAFETY: the outcome says that the body holds a payload, and it is the caller's.
+            Outcome::Panic => Err(JoinError::Panicked(unsafe {
+                cell.body().cast::<Payload>().read()
+            })),
+            Outcome::Cancelled => Err(JoinError::Cancelled),
+        }
+    }
+
     /// Where the future lies.
     ///
     /// # Safety
@@ -76,6 +121,7 @@ pub(crate) const fn vtable_of<F: Future>() -> &'static VTable {
         &VTable {
             size: size_of::<F>(),
             is_escaped: false,
+            value_size: None,
             poll: poll::<F>,
             cancel: cancel::<F>,
             take: take::<F>,
@@ -90,6 +136,37 @@ pub(crate) const fn vtable_of_escaped<F: Future>() -> &'static VTable {
         &VTable {
             size: size_of::<F>(),
             is_escaped: true,
+            value_size: None,
+            poll: poll::<Escaped<F>>,
+            cancel: cancel::<Escaped<F>>,
+            take: take_escaped::<F>,
+            drop_outcome: drop_outcome::<Escaped<F>>,
+        }
+    }
+}
+
+/// As [`vtable_of`], where the output is a value of C.
+pub(crate) const fn vtable_of_c<F: Future<Output: CValue>>() -> &'static VTable {
+    const {
+        &VTable {
+            size: size_of::<F>(),
+            is_escaped: false,
+            value_size: Some(size_of::<F::Output>()),
+            poll: poll::<F>,
+            cancel: cancel::<F>,
+            take: take::<F>,
+            drop_outcome: drop_outcome::<F>,
+        }
+    }
+}
+
+/// As [`vtable_of_escaped`], where the output is a value of C.
+pub(crate) const fn vtable_of_c_escaped<F: Future<Output: CValue>>() -> &'static VTable {
+    const {
+        &VTable {
+            size: size_of::<F>(),
+            is_escaped: true,
+            value_size: Some(size_of::<F::Output>()),
             poll: poll::<Escaped<F>>,
             cancel: cancel::<Escaped<F>>,
             take: take_escaped::<F>,
@@ -182,6 +259,7 @@ unsafe fn drop_future<F: Future>(cell: Cell) -> Result<(), Payload> {
     }))
 }
 
+#[cold]
 fn set_panicked(cell: Cell, payload: Payload) {
     if payload.is::<Cancelled>() {
         cell.set_outcome(Outcome::Cancelled);
@@ -190,6 +268,10 @@ fn set_panicked(cell: Cell, payload: Payload) {
     // SAFETY: the body is at least as large and aligned as the union's `panic` field, and empty.
     unsafe { cell.body().cast::<Payload>().write(payload) };
     cell.set_outcome(Outcome::Panic);
+    // Without one, a thread ends what a runtime has left, and looks itself.
+    if let Some(context) = context::current() {
+        context.shared.heed_panic(context.fiber.get());
+    }
 }
 
 /// # Safety
@@ -235,6 +317,20 @@ unsafe fn drop_outcome<F: Future>(cell: Cell) {
         Outcome::Panic => drop_quietly(unsafe { cell.body().cast::<Payload>().read() }),
         Outcome::Cancelled => {}
     }
+}
+
+/// The message of the panic by which the fiber ended, if it did, and if that has one.
+///
+/// # Safety
+///
+/// - The caller owns the outcome of the fiber [bridge.S2], for as long as the text is used.
+pub(crate) unsafe fn panic_message<'outcome>(cell: Cell) -> Option<&'outcome str> {
+    if cell.outcome() != Outcome::Panic {
+        return None;
+    }
+    // SAFETY: the outcome says that the body holds a payload, and it is the caller's.
+    let payload = unsafe { cell.body().cast::<Payload>().as_ref() };
+    crate::error::message_of(&**payload)
 }
 
 /// Drops a value for which nobody waits. A panic of its destructor ends here, too: it has been

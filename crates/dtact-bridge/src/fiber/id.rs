@@ -58,7 +58,7 @@ impl FiberId {
         Self(fiber.word())
     }
 
-    const fn fiber(self) -> FiberRef {
+    pub(crate) const fn fiber(self) -> FiberRef {
         FiberRef::from_word(self.0)
     }
 
@@ -92,10 +92,7 @@ impl FiberId {
     /// It says nothing of how the fiber ended; that is for the handle. Waiting takes memory from
     /// the heap, unlike waiting for a handle.
     pub fn ended(self) -> Ended {
-        Ended {
-            fiber: self.fiber(),
-            key: 0,
-        }
+        Ended::of(self.fiber())
     }
 
     /// Waits for the fiber's end, from code that is not `async`.
@@ -133,7 +130,7 @@ impl fmt::Display for FiberId {
 }
 
 /// Calls `body` with the runtime of the fiber, if that is still there.
-fn with_runtime<R>(fiber: FiberRef, body: impl FnOnce(&Shared) -> R) -> Option<R> {
+pub(crate) fn with_runtime<R>(fiber: FiberRef, body: impl FnOnce(&Shared) -> R) -> Option<R> {
     if let Some(context) = context::current()
         && context.shared.number() == fiber.runtime()
     {
@@ -156,6 +153,13 @@ pub struct Ended {
     fiber: FiberRef,
     /// Which of the wakers is this one's; 0 for none.
     key: u64,
+}
+
+impl Ended {
+    /// The caller has made the fiber known.
+    pub(crate) const fn of(fiber: FiberRef) -> Self {
+        Self { fiber, key: 0 }
+    }
 }
 
 impl Future for Ended {
@@ -212,7 +216,7 @@ struct Lists {
 impl Waiters {
     /// Leaves a waker, in place of that with this key if there is one, and returns its key; `None`
     /// if the fiber has ended. See "The race".
-    fn leave(
+    pub(crate) fn leave(
         &self,
         fiber: FiberRef,
         key: u64,

@@ -60,7 +60,7 @@ pub(crate) struct Header {
     pub(crate) home: AtomicU16,
     pub(crate) outcome: AtomicU8,
     traits: AtomicU8,
-    pub(crate) floor: StdCell<u32>,
+    floor: AtomicU32,
     attributes: AtomicU32,
     location: AtomicPtr<Location<'static>>,
 }
@@ -100,6 +100,19 @@ impl Header {
     pub(crate) fn set_attributes(&self, attributes: Attributes) {
         self.attributes
             .store(attributes.to_bits(), Ordering::Relaxed);
+    }
+
+    /// The least size of its stack, in bytes; 0 for none.
+    #[inline]
+    pub(crate) fn floor(&self) -> u32 {
+        // Relaxed: others than the holder look at it for people, and check the generation after.
+        self.floor.load(Ordering::Relaxed)
+    }
+
+    /// For the holder [bridge.S1], or while the cell is being filled.
+    #[inline]
+    pub(crate) fn set_floor(&self, bytes: u32) {
+        self.floor.store(bytes, Ordering::Relaxed);
     }
 
     /// Notes where the fiber is spawned. While the cell is being filled.

@@ -1,20 +1,22 @@
 //! The state word of a fiber: who may touch its cell, and who owes it what.
 //!
 //! ```text
-//!  63                    32 31        10 9 8 7 6 5 4 3 2 1 0
-//! ┌────────────────────────┬───────────┬─┬─┬─┬─┬─┬─┬─┬─┬─┬─┐
-//! │       generation       │  unused   │K│O│L│T│W│H│C│D│N│o│
-//! └────────────────────────┴───────────┴─┴─┴─┴─┴─┴─┴─┴─┴─┴─┘
+//!  63                    32 31  12 1110 9 8 7 6 5 4 3 2 1 0
+//! ┌────────────────────────┬───────┬─┬─┬─┬─┬─┬─┬─┬─┬─┬─┬─┬─┐
+//! │       generation       │unused │J│B│K│O│L│T│W│H│C│D│N│o│
+//! └────────────────────────┴───────┴─┴─┴─┴─┴─┴─┴─┴─┴─┴─┴─┴─┘
 //!   o OWNED       in one queue, or in the hands of one worker
 //!   N NOTIFIED    woken while OWNED: it must be polled once more
 //!   D DONE        ended; the outcome lies in the cell until the handle takes it
 //!   C CANCEL      shall end at its next dispatch or suspension
-//!   H HANDLE      a `JoinHandle` exists
+//!   H HANDLE      somebody has the right to the outcome: a `JoinHandle`, or, with BY_NAME, a name
 //!   W JOIN_WAKER  the join slot holds a waker, which now belongs to the fiber
 //!   T TAKING      the fiber has ended and is moving the waker out of the join slot
 //!   L LIVE        the cell holds a fiber; clear in a free cell
 //!   O ORPHAN      the runtime has ended; the handle frees what is left
 //!   K KNOWN       somebody may know it by its id, and wait for its end
+//!   B BY_NAME     its name, a number, is all that anybody has of it: `Owner`
+//!   J JOINING     one of those who have the name has the right to the outcome at this moment
 //! ```
 //!
 //! # States
@@ -38,7 +40,8 @@
 //!   holder polls it, touches its future, its suspension record and its scheduling fields.
 //!   Established by `spawn` and by the one successful `wake`; given up by `park` and `finish`.
 //! - [bridge.S2] The outcome in the cell belongs to the fiber until DONE, then to the handle
-//!   while HANDLE is set. Without a handle it never outlives `finish`.
+//!   while HANDLE is set. Without a handle it never outlives `finish`. With BY_NAME "the handle" is
+//!   whoever has set JOINING by a successful `claim`, and while nobody has, the outcome stays.
 //! - [bridge.S3] The join slot belongs to the handle while neither JOIN_WAKER nor TAKING is set,
 //!   and to the fiber otherwise.
 //! - [bridge.S4] The generation rises by one each time the cell is freed. Whoever is neither the
@@ -54,6 +57,7 @@
 //! | `park` | release exchange | the acquire of the `wake` that schedules it again |
 //! | `finish` | release exchange | the acquire load in `is_done`: the handle sees the outcome |
 //! | `set_join_waker` | AcqRel exchange, acquire load | `finish`: the fiber sees the waker, or the handle the outcome |
+//! | `claim` | AcqRel exchange | `finish`, and the release in `give_up_claim` of the claimant before |
 //! | `release` | release store | the acquire of stale wakers, which read nothing but the word |
 //!
 //! # The race
@@ -75,6 +79,8 @@ const TAKING: u64 = 1 << 6;
 const LIVE: u64 = 1 << 7;
 const ORPHAN: u64 = 1 << 8;
 const KNOWN: u64 = 1 << 9;
+const BY_NAME: u64 = 1 << 10;
+const JOINING: u64 = 1 << 11;
 
 const GENERATION_SHIFT: u32 = 32;
 
@@ -82,6 +88,39 @@ const GENERATION_SHIFT: u32 = 32;
 #[derive(Debug)]
 #[repr(transparent)]
 pub(crate) struct State(AtomicU64);
+
+/// Whose the outcome of a fiber is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    /// The `JoinHandle`'s.
+    Handle,
+    /// Whoever has the fiber's name may claim it.
+    Name,
+    /// Nobody's; but whoever has the fiber's name may wait for its end.
+    Nobody,
+}
+
+impl Owner {
+    const fn bits(self) -> u64 {
+        match self {
+            Self::Handle => HANDLE,
+            Self::Name => HANDLE | BY_NAME,
+            Self::Nobody => BY_NAME,
+        }
+    }
+}
+
+/// What a name led to.
+#[must_use]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Claim {
+    /// The caller is the handle now, until it releases the cell, or gives the claim up.
+    Claimed,
+    /// Somebody else is.
+    Busy,
+    /// There is no such fiber, or it is not to be had by its name.
+    Stale,
+}
 
 /// What a wake or a cancellation leaves the caller to do.
 #[must_use]
@@ -202,10 +241,10 @@ impl State {
     /// Begins a fiber in a free cell and returns its generation, which is at least
     /// `generation_min`. The caller holds the cell, and the fiber from now on.
     #[inline]
-    pub(crate) fn begin(&self, generation_min: u32) -> u32 {
+    pub(crate) fn begin(&self, generation_min: u32, owner: Owner) -> u32 {
         // Relaxed: the cell was handed over by the pool of cells.
         let generation = generation_of(self.0.load(Ordering::Relaxed)).max(generation_min);
-        self.set((u64::from(generation) << GENERATION_SHIFT) | LIVE | OWNED | HANDLE);
+        self.set((u64::from(generation) << GENERATION_SHIFT) | LIVE | OWNED | owner.bits());
         generation
     }
 
@@ -301,9 +340,12 @@ impl State {
     pub(crate) fn finish(&self) -> Ended {
         let mut word = self.0.load(Ordering::Acquire);
         loop {
-            let (next, outcome) = if word & HANDLE == 0 {
+            let (next, outcome) = if word & (HANDLE | BY_NAME) == 0 {
                 // KNOWN was set through the handle, before that went, or by the fiber itself.
                 return Ended::new(Finish::Detached, word);
+            } else if word & HANDLE == 0 {
+                // From here on nobody comes to know it: `make_known_by_name` looks for DONE.
+                (word | DONE, Finish::Detached)
             } else if word & JOIN_WAKER != 0 {
                 ((word & !JOIN_WAKER) | TAKING, Finish::TakeWaker)
             } else {
@@ -342,6 +384,69 @@ impl State {
     pub(crate) fn make_known(&self) {
         // Relaxed: whoever waits for the end looks again under a lock that the end takes too.
         self.0.fetch_or(KNOWN, Ordering::Relaxed);
+    }
+
+    /// The same for whoever has its name. Returns whether the fiber is there and has not ended.
+    pub(crate) fn make_known_by_name(&self, generation: u32) -> bool {
+        let mut word = self.0.load(Ordering::Relaxed);
+        loop {
+            if !is_named(word, generation) || word & DONE != 0 {
+                return false;
+            }
+            // Relaxed: as in `make_known`.
+            match self.0.compare_exchange_weak(
+                word,
+                word | KNOWN,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return true,
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// Whether the fiber of this generation is there and to be had by its name, and if so, whether
+    /// it has ended.
+    #[inline]
+    pub(crate) fn look_by_name(&self, generation: u32) -> Option<bool> {
+        let word = self.0.load(Ordering::Acquire);
+        is_named(word, generation).then_some(word & DONE != 0)
+    }
+
+    /// Makes the fiber one that is had by its name. For its handle, which is given up by this.
+    pub(crate) fn make_named(&self) {
+        // Release: pairs with the acquire in `claim`; the join slot goes from the one to the other.
+        self.0.fetch_or(BY_NAME, Ordering::Release);
+    }
+
+    /// Makes the caller the handle of the fiber of this generation.
+    #[inline]
+    pub(crate) fn claim(&self, generation: u32) -> Claim {
+        let mut word = self.0.load(Ordering::Acquire);
+        loop {
+            if !is_named(word, generation) || word & HANDLE == 0 {
+                return Claim::Stale;
+            }
+            if word & JOINING != 0 {
+                return Claim::Busy;
+            }
+            match self.0.compare_exchange_weak(
+                word,
+                word | JOINING,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            ) {
+                Ok(_) => return Claim::Claimed,
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// Lets others claim the fiber. For its claimant.
+    pub(crate) fn give_up_claim(&self) {
+        // Release: pairs with the acquire in `claim`, as above.
+        self.0.fetch_and(!JOINING, Ordering::Release);
     }
 
     /// Whether the fiber has ended; if so, the outcome is visible to the caller.
@@ -405,7 +510,7 @@ impl State {
             }
             match self.0.compare_exchange_weak(
                 word,
-                word & !HANDLE,
+                word & !(HANDLE | BY_NAME | JOINING),
                 Ordering::AcqRel,
                 Ordering::Acquire,
             ) {
@@ -504,6 +609,12 @@ impl State {
     pub(crate) fn generation(&self) -> u32 {
         generation_of(self.0.load(Ordering::Relaxed))
     }
+}
+
+/// Whether the word is that of the fiber of this generation, to be had by its name.
+#[inline]
+const fn is_named(word: u64, generation: u32) -> bool {
+    generation_of(word) == generation && word & (LIVE | BY_NAME) == LIVE | BY_NAME
 }
 
 #[inline]

@@ -15,6 +15,7 @@ use crate::{
     runtime::{
         Runtime,
         long_poll::{self, LongPoll},
+        panic_policy::PanicPolicy,
         shared,
         stack_size::IntoStackSize,
     },
@@ -34,6 +35,8 @@ use crate::{
 /// | [`threads_max`](Builder::threads_max) | 512 more than there are workers |
 /// | [`overflow_messages`](Builder::overflow_messages) | on |
 /// | [`enable_stackful`](Builder::enable_stackful) | off |
+/// | [`panic_policy`](Builder::panic_policy) | a panic is handed to the joiner |
+/// | [`spawn_timeout`](Builder::spawn_timeout) | one second |
 /// | [`clock`](Builder::clock) | the system's |
 /// | [`topology_mode`](Builder::topology_mode) | `P2PMesh` |
 /// | [`placement`](Builder::placement) | the system places the threads |
@@ -61,6 +64,8 @@ pub struct Builder {
     pub(crate) threads_max: Option<usize>,
     pub(crate) has_overflow_messages: bool,
     pub(crate) is_stackful: bool,
+    pub(crate) panic_policy: PanicPolicy,
+    pub(crate) spawn_timeout: Duration,
     pub(crate) clock: Option<VirtualClock>,
     pub(crate) mode: Mode,
     pub(crate) safety: SafetyLevel,
@@ -75,6 +80,8 @@ pub struct Builder {
 const FIBERS_DEFAULT: u32 = 1 << 20;
 const STACK_BYTES_DEFAULT: usize = 2 << 20;
 const STACKS_DEFAULT: u32 = 1 << 14;
+/// How long a spawn waits for room, by default.
+const SPAWN_TIMEOUT_DEFAULT: Duration = Duration::from_secs(1);
 /// How many threads may be blocked in `wait` at a time, by default.
 const SPARES_DEFAULT: usize = 512;
 
@@ -89,6 +96,8 @@ impl Builder {
             threads_max: None,
             has_overflow_messages: true,
             is_stackful: false,
+            panic_policy: PanicPolicy::Propagate,
+            spawn_timeout: SPAWN_TIMEOUT_DEFAULT,
             clock: None,
             mode: Mode::P2PMesh,
             safety: SafetyLevel::Safety1,
@@ -232,6 +241,53 @@ impl Builder {
         self
     }
 
+    /// What the runtime does when one of its fibers panics.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dtact_bridge::{Builder, PanicPolicy};
+    ///
+    /// let runtime = Builder::new().panic_policy(PanicPolicy::ShutDown).build()?;
+    /// let endless = runtime.spawn(std::future::pending::<()>());
+    /// let panics = runtime.spawn(async { panic!("over") });
+    /// assert_eq!(panics.wait().unwrap_err().panic_message(), Some("over"));
+    /// assert!(endless.wait().unwrap_err().is_cancelled());
+    /// # Ok::<(), dtact_bridge::BuildError>(())
+    /// ```
+    pub const fn panic_policy(mut self, policy: PanicPolicy) -> Self {
+        self.panic_policy = policy;
+        self
+    }
+
+    /// How long a spawn waits while all cells of the size that it needs are taken, in a fiber or on
+    /// any other thread, before its handle says so; zero for not at all. `try_spawn` never waits.
+    ///
+    /// In a fiber it is a [`wait`](crate::wait()). Where that blocks the thread, fibers that stay
+    /// on its worker do not end meanwhile, and free no room. A fiber does not wait where as many
+    /// wait already as there are cells of a size, each for the others; nor, where waiting blocks
+    /// threads, where half of those beside the workers are blocked by this.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use dtact_bridge::{Builder, JoinError, SpawnError};
+    ///
+    /// let builder = Builder::new().fibers(1).spawn_timeout(Duration::from_millis(5));
+    /// let runtime = builder.build()?;
+    /// let endless = runtime.spawn(std::future::pending::<()>());
+    /// let refused = runtime.spawn(std::future::pending::<()>()).wait().unwrap_err();
+    /// assert!(matches!(refused, JoinError::NotSpawned(SpawnError::Exhausted { capacity: 1 })));
+    /// endless.abort();
+    /// # Ok::<(), dtact_bridge::BuildError>(())
+    /// ```
+    pub const fn spawn_timeout(mut self, timeout: Duration) -> Self {
+        self.spawn_timeout = timeout;
+        self
+    }
+
     /// Allows fibers to be suspended with frames on their stacks: [`wait`](crate::wait()) then
     /// parks the fiber, and not the thread.
     ///
@@ -248,6 +304,10 @@ impl Builder {
     /// - from within a closure during which a thread-local points into the stack and is restored
     ///   afterwards, in the order of calls ("scoped" thread-locals, as of the crate `scoped-tls`,
     ///   or the `block_on` of another runtime).
+    ///
+    /// What waits by it counts as well: joining by [`JoinHandle::wait`](crate::JoinHandle::wait),
+    /// [`scope`](crate::scope()), yielding from plain code, and a spawn while there is no room
+    /// ([`Builder::spawn_timeout`]).
     ///
     /// `docs/soundness.md` has the reasons and the examples.
     pub const unsafe fn enable_stackful(mut self) -> Self {

@@ -40,6 +40,7 @@ pub struct FiberDump {
     worker: Option<u16>,
     is_pinned: bool,
     attributes: Attributes,
+    stack_bytes_min: u32,
     name: Option<&'static str>,
     location: Option<&'static Location<'static>>,
 }
@@ -107,6 +108,12 @@ impl FiberDump {
     #[must_use]
     pub const fn kind(&self) -> WorkloadKind {
         self.attributes.kind()
+    }
+
+    /// The least size of the stack that it asked for, in bytes; 0 if it did not.
+    #[must_use]
+    pub const fn stack_bytes_min(&self) -> u32 {
+        self.stack_bytes_min
     }
 
     /// Where in the program it was spawned.
@@ -198,6 +205,7 @@ pub(crate) fn fiber(shared: &Shared, index: CellIndex) -> Option<FiberDump> {
         worker,
         is_pinned: header.traits() & traits::PINNED != 0,
         attributes: header.attributes(),
+        stack_bytes_min: header.floor(),
         name: shared.extras.name(index, header, generation),
         location: header.location(),
     })

@@ -5,6 +5,7 @@ pub(crate) mod dump;
 pub(crate) mod gate;
 pub(crate) mod long_poll;
 pub(crate) mod metrics;
+pub(crate) mod panic_policy;
 pub(crate) mod shared;
 pub(crate) mod shutdown;
 pub(crate) mod stack_size;
@@ -20,6 +21,7 @@ use crate::{
     block_on,
     error::{BuildError, ShutdownError, ThresholdError, TrySpawnError},
     join::JoinHandle,
+    room,
     runtime::{
         config::Builder,
         metrics::{Metrics, WorkerMetrics},
@@ -105,8 +107,9 @@ impl Runtime {
     /// Spawns a fiber that runs a future. It begins at once, whether its handle is awaited or
     /// not.
     ///
-    /// Where it cannot be spawned, the handle says so: [`JoinError::NotSpawned`]. To keep the
-    /// future in that case, use [`Runtime::try_spawn`].
+    /// Where it cannot be spawned, the handle says so: [`JoinError::NotSpawned`]. For want of room
+    /// it waits first: see [`spawn`](crate::spawn()). To keep the future, and to wait for nothing,
+    /// use [`Runtime::try_spawn`].
     ///
     /// [`JoinError::NotSpawned`]: crate::JoinError::NotSpawned
     #[track_caller]
@@ -115,7 +118,12 @@ impl Runtime {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        JoinHandle::or_failed(self.try_spawn(future))
+        let options = Options::new(Location::caller());
+        room::spawn_when_there_is(
+            future,
+            || self.shared.spawn_timeout,
+            |future| spawn::future_on(&self.shared, options, future),
+        )
     }
 
     /// Spawns a fiber that runs a future, or gives the future back.
@@ -142,10 +150,12 @@ impl Runtime {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        match self.try_spawn_with_stack(size, closure) {
-            Ok(handle) => handle,
-            Err(refused) => JoinHandle::failed(refused.error),
-        }
+        let options = Options::new(Location::caller()).floor(size.into_stack_size());
+        room::spawn_when_there_is(
+            closure,
+            || self.shared.spawn_timeout,
+            |closure| spawn::closure_on(&self.shared, options, closure),
+        )
     }
 
     /// As [`Runtime::spawn_with_stack`], but gives the closure back where it cannot be spawned.
@@ -165,6 +175,12 @@ impl Runtime {
     {
         let options = Options::new(Location::caller()).floor(size.into_stack_size());
         spawn::closure_on(&self.shared, options, closure)
+    }
+
+    /// Does nothing: the workers run from [`Builder::build`] on. Here for programs from the time
+    /// when a runtime was made first and started later.
+    pub const fn start(&self) {
+        let _ = self;
     }
 
     /// Runs a future on the calling thread, which sleeps while it is pending. Within it,

@@ -5,6 +5,8 @@
     reason = "turns indices into cells, and owns itself through the registry"
 )]
 
+use core::time::Duration;
+
 use dtact_arena::{ArenaError, CellIndex, CellPool, SafetyLevel, StackPool, overflow};
 use dtact_mesh::{
     Attributes, Config, Link, Links, Mesh, Mode, Placement, PlacementError, Plan, TaskIndex,
@@ -21,6 +23,7 @@ use crate::{
         config::Builder,
         gate::{Gate, Inside},
         metrics::Counters,
+        panic_policy::PanicPolicy,
         shutdown,
         starved::Starved,
     },
@@ -60,6 +63,11 @@ pub(crate) struct Shared {
     /// Whether stacks have canaries to be looked at.
     pub(crate) has_canaries: bool,
     pub(crate) is_stackful: bool,
+    pub(crate) panic_policy: PanicPolicy,
+    /// How many fibers wait for room at this moment.
+    pub(crate) room_waiters: AtomicU32,
+    /// How long a spawn waits for room.
+    pub(crate) spawn_timeout: Duration,
     /// Once it is closed no fiber begins any more, and every dispatch is a cancellation.
     gate: Gate,
     /// Closure fibers that wait for a stack to begin on.
@@ -198,6 +206,9 @@ pub(crate) fn start(
         plan,
         has_canaries: builder.safety != SafetyLevel::Safety1,
         is_stackful: builder.is_stackful,
+        panic_policy: builder.panic_policy,
+        room_waiters: AtomicU32::new(0),
+        spawn_timeout: builder.spawn_timeout,
         gate: Gate::new(),
         starved: Starved::new(),
         blocked: Mutex::new(Vec::new()),

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use crate::{
     error::ShutdownError,
-    fiber::{state::Wake, traits},
+    fiber::{Outcome, state::Wake, traits},
     fiber_ref::FiberRef,
     registry::RUNTIMES,
     runtime::Shared,
@@ -38,12 +38,12 @@ pub(crate) fn shutdown(
     deadline: Option<Duration>,
 ) -> Result<(), ShutdownError> {
     let until = deadline.and_then(|deadline| Instant::now().checked_add(deadline));
-    shared.begin_closing();
     if context::is_worker_of(shared) {
         // The caller's own fiber is among those that have to end first.
-        cancel_all(shared);
+        begin(shared);
         return Ok(());
     }
+    shared.begin_closing();
     let mut pause = PAUSE_MIN;
     let parker = Parker::new();
     loop {
@@ -62,12 +62,22 @@ pub(crate) fn shutdown(
     join_threads(shared);
     shared.left_timers.end();
     match end_left_behind(shared) {
-        0 => Ok(()),
+        0 => {
+            // An earlier one may have run out of time.
+            shared.gave_up.store(false, Ordering::Relaxed);
+            Ok(())
+        }
         alive_count => {
             shared.gave_up.store(true, Ordering::Relaxed);
             Err(ShutdownError { alive_count })
         }
     }
+}
+
+/// Closes the runtime and cancels its fibers, and waits for nothing. For one of its workers.
+pub(crate) fn begin(shared: &Shared) {
+    shared.begin_closing();
+    cancel_all(shared);
 }
 
 /// Cancels every fiber that has not ended, and returns how many there are.
@@ -116,6 +126,10 @@ fn end_left_behind(shared: &Shared) -> usize {
         let vtable = cell.header().vtable.get().expect("set by spawn");
         // SAFETY: held by this thread, as said above, and not suspended inside its poll.
         unsafe { (vtable.cancel)(cell) };
+        if cell.outcome() == Outcome::Panic {
+            let fiber = FiberRef::new(shared.number(), index, generation);
+            shared.heed_panic(Some(fiber));
+        }
         dispatch::finish_outside(shared, cell, index);
     }
     alive_count

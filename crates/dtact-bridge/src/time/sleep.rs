@@ -99,6 +99,11 @@ impl Sleep {
         }
     }
 
+    /// For so long by the system's clock, whatever the clock of the runtime.
+    pub(crate) fn by_the_system(span: Duration) -> Self {
+        Self::new(clock::now().saturating_add(clock::nanos_of(span)), None)
+    }
+
     /// When it is over.
     #[must_use]
     pub fn deadline(&self) -> Instant {

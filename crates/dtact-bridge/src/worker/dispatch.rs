@@ -45,6 +45,7 @@ fn take(context: &WorkerContext) -> Option<TaskIndex> {
     loop {
         if worker.is_surplus() {
             stacks::flush(context);
+            sleep::give_back_cells(context);
             sleep::hand_over(context);
             match worker.go_dormant() {
                 Dormant::Closed => return None,

@@ -46,9 +46,16 @@ impl Left {
     }
 }
 
+/// Gives the free cells that the worker keeps for itself to all: it will not spawn for a while, and
+/// somebody may wait for room.
+pub(crate) fn give_back_cells(context: &WorkerContext) {
+    context.cells.borrow_mut().flush(&context.shared.cells);
+}
+
 /// Sleeps until there may be work, or a timer is due, which then wakes.
 pub(crate) fn park(context: &WorkerContext) -> Parked {
     let timers = &context.timers;
+    give_back_cells(context);
     if context.shared.left_timers.count.load(Ordering::Relaxed) != 0 {
         adopt(context);
     }

@@ -147,7 +147,7 @@ pub(crate) fn prepare(context: Here, cell: Cell, raw: u32) -> bool {
     if cell.header().state.is_cancelled() || shared.is_closing() {
         return true;
     }
-    let floor = cell.header().floor.get() as usize;
+    let floor = cell.header().floor() as usize;
     if context.stack_bytes() < floor {
         // The stack it stands on now will be the spare.
         return begin_on_larger(context, raw, floor);

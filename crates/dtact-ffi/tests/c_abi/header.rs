@@ -29,7 +29,7 @@ fn words(code: &str) -> impl Iterator<Item = &str> {
 }
 
 /// The functions that the header declares: names before a parenthesis, outside of `typedef`s.
-fn declared() -> BTreeSet<String> {
+pub(crate) fn declared() -> BTreeSet<String> {
     let code = header().replace("\\\n", " ");
     let lines = code.lines().filter(|line| !line.starts_with('#'));
     lines
@@ -110,6 +110,14 @@ fn the_example_of_the_readme_is_the_tested_program() {
     let (_, example) = readme.split_once("```c\n").expect("the example");
     let (example, _) = example.split_once("```").expect("its end");
     assert_eq!(example, text_of("tests/c/hello.c"));
+    for (fence, path) in [
+        ("```rust,ignore\n", "examples/qsort/weights.rs"),
+        ("```cpp\n", "examples/scope.cpp"),
+    ] {
+        let (_, example) = readme.split_once(fence).expect("the example");
+        let (example, _) = example.split_once("```").expect("its end");
+        assert_eq!(example, text_of(path));
+    }
 }
 
 #[test]

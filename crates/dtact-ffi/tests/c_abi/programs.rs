@@ -1,11 +1,11 @@
 //! Programs in C and C++ that use the library as its users do.
 
-use std::{path::Path, process::Command};
+use std::{fs, path::Path, process::Command};
 
 use crate::toolchain::{
     Ended,
-    Linked::{self, Dynamically, Statically},
-    compile, compile_by, compile_with, cpp_compilers, run,
+    Linked::{self, Dynamically, Statically, ThroughExample},
+    c_compilers, compile, compile_by, compile_with, cpp_compilers, crate_dir, run,
 };
 
 /// Compiles a program, runs it, and compares what it writes. It has nothing to complain about.
@@ -78,6 +78,11 @@ fn a_join_ends_with_its_time_and_a_shielded_one_with_its_fiber() {
 }
 
 #[test]
+fn event_loops_and_functions_are_told_of_the_ends_of_fibers() {
+    writes("c/completions.c", Statically, "all told\n");
+}
+
+#[test]
 fn a_fiber_has_the_name_and_the_stack_that_its_options_say() {
     writes("c/options.c", Statically, "all as asked for\n");
 }
@@ -85,6 +90,39 @@ fn a_fiber_has_the_name_and_the_stack_that_its_options_say() {
 #[test]
 fn the_header_stands_alone_and_twice() {
     writes("c/strict.c", Dynamically, "");
+}
+
+#[test]
+fn every_c_compiler_accepts_every_program() {
+    let folder = crate_dir().join("tests/c");
+    let entries = fs::read_dir(&folder).expect("the folder of the programs");
+    let sources: Vec<_> = entries.map(|entry| entry.expect("one").path()).collect();
+    let sources = sources
+        .iter()
+        .filter(|path| path.extension() == Some("c".as_ref()));
+    for compiler in c_compilers() {
+        let mut command = Command::new(compiler);
+        command.args([
+            "-std=c11",
+            "-fsyntax-only",
+            "-Wall",
+            "-Wextra",
+            "-Wpedantic",
+        ]);
+        command.args([
+            "-Wconversion",
+            "-Wshadow",
+            "-Wundef",
+            "-Wstrict-prototypes",
+            "-Werror",
+        ]);
+        command
+            .arg("-I")
+            .arg(crate_dir().join("include"))
+            .args(sources.clone());
+        let ended = run(&mut command);
+        assert_eq!((ended.code, &*ended.stderr), (Some(0), ""), "{compiler}");
+    }
 }
 
 #[test]
@@ -147,6 +185,25 @@ fn a_coroutine_waits_for_a_fiber() {
 }
 
 #[test]
+fn a_c_program_awaits_an_async_function_of_rust_in_the_depth_of_qsort() {
+    let output = "0 5 10 15 3 8 13 1 6 11 4 9 14 2 7 12\n\
+                  5 10 15 3 8 13 1 6 11 16 4 9 14 2 7 12\n\
+                  5 10 15 3 8 13 6 11 16 4 9 14 2 7 12 17\n\
+                  5 10 15 3 8 13 18 6 11 16 4 9 14 7 12 17\n\
+                  sorted side by side\n";
+    writes(
+        "../examples/qsort/main.c",
+        ThroughExample("weights"),
+        output,
+    );
+}
+
+#[test]
+fn a_cpp_program_has_fibers_use_the_variables_around_them() {
+    writes_everywhere("../examples/scope.cpp", ["500500\n"; 2]);
+}
+
+#[test]
 fn the_examples_of_the_manual_run() {
     writes("c/manual.c", Statically, "hello, fiber\n");
     writes_everywhere("cpp/manual.cpp", ["42\n"; 2]);
@@ -179,19 +236,29 @@ fn dtact_abort_ends_the_process() {
 }
 
 /// AddressSanitizer says on its own that it does not know the stacks of fibers, so what is written
-/// there is not compared; where it finds something, the program fails.
+/// there is not compared; where it finds something, the program fails. On such a stack it cannot
+/// follow a `throw`.
 #[test]
 fn the_sanitizers_find_nothing() {
     for (flag, source) in [
         ("-fsanitize=address", "c/misuse.c"),
         ("-fsanitize=address", "c/process_misuse.c"),
         ("-fsanitize=address", "c/finalizer.c"),
+        ("-fsanitize=address", "c/completions.c"),
         ("-fsanitize=undefined", "c/options.c"),
         ("-fsanitize=undefined", "c/timeout.c"),
         ("-fsanitize=undefined", "c/process_misuse.c"),
+        ("-fsanitize=undefined", "c/completions.c"),
+        ("-fsanitize=undefined", "cpp/scope.cpp"),
+        ("-fsanitize=undefined", "cpp/fibers.cpp"),
     ] {
         let flags = [flag, "-fno-sanitize-recover=all"];
-        let program = compile_with("cc", "c11", &flags, source, Statically);
+        let (compiler, standard) = if source.starts_with("c/") {
+            ("cc", "c11")
+        } else {
+            ("c++", "c++17")
+        };
+        let program = compile_with(compiler, standard, &flags, source, Statically);
         let ended = run(&mut Command::new(program));
         assert_eq!(ended.code, Some(0), "{source} {flag}: {}", ended.stderr);
         assert!(!ended.stderr.contains("ERROR"), "{}", ended.stderr);

@@ -22,6 +22,8 @@ const NATIVE_LIBS: [&str; 6] = ["-lgcc_s", "-lutil", "-lrt", "-lpthread", "-lm",
 pub(crate) enum Linked {
     Statically,
     Dynamically,
+    /// With the archive of an example in Rust, which has the library in it.
+    ThroughExample(&'static str),
 }
 
 /// How a program ended, and what it wrote.
@@ -60,12 +62,22 @@ pub(crate) fn compile(source: &str, linked: Linked) -> PathBuf {
     compile_by(&compiler, standard, source, linked)
 }
 
+/// The C compilers that are here: `cc`, and Clang where it is.
+pub(crate) fn c_compilers() -> impl Iterator<Item = &'static str> {
+    present(["cc", "clang"])
+}
+
 /// The C++ compilers that are here: `c++`, and `clang++` where it is another.
 pub(crate) fn cpp_compilers() -> impl Iterator<Item = &'static str> {
-    ["c++", "clang++"].into_iter().filter(|compiler| {
+    present(["c++", "clang++"])
+}
+
+/// The first, which has to be, and the second, if it is here.
+fn present(compilers: [&'static str; 2]) -> impl Iterator<Item = &'static str> {
+    compilers.into_iter().filter(move |compiler| {
         let mut command = Command::new(compiler);
         command.arg("--version").stdout(Stdio::null());
-        *compiler == "c++" || command.status().is_ok_and(|status| status.success())
+        *compiler == compilers[0] || command.status().is_ok_and(|status| status.success())
     })
 }
 
@@ -126,6 +138,10 @@ pub(crate) fn compile_with(
     match linked {
         Linked::Statically => {
             command.arg(library("libdtact_ffi.a")).args(NATIVE_LIBS);
+        }
+        Linked::ThroughExample(name) => {
+            let name = format!("../examples/lib{name}.a");
+            command.arg(library(&name)).args(NATIVE_LIBS);
         }
         Linked::Dynamically => {
             let library = library("libdtact_ffi.so");

@@ -33,14 +33,19 @@ void failing(const dtact::runtime &runtime) {
     // One throws: the others are cancelled, in whichever order they are joined.
     for (int which = 0; which < 3; ++which) {
         std::string said;
+        std::atomic<int> begun{0};
         ended = 0;
         try {
             dtact::with_scope(runtime, [&](dtact::scope &scope) {
                 for (int i = 0; i < 3; ++i) {
                     scope.spawn([&, i] {
                         const guard inside{ended};
+                        ++begun;
                         if (i == which) {
-                            dtact::this_fiber::sleep_for(2ms);
+                            // Those that had not begun would never do.
+                            while (begun < 3) {
+                                dtact::this_fiber::sleep_for(1ms);
+                            }
                             throw std::runtime_error("of the child");
                         }
                         dtact::this_fiber::sleep_for(std::chrono::hours(1));

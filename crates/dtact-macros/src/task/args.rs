@@ -1,4 +1,4 @@
-//! The arguments of `#[task]`: `name = value`.
+//! The arguments of `#[task]` and of the exports: `name = value`.
 
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use syn::ext::IdentExt;

@@ -5,7 +5,13 @@ use std::sync::Arc;
 use loom::{cell::UnsafeCell, thread};
 
 use super::{assert_each_once, check, task};
-use crate::{guard::Guard, private::Private, task::Tagged};
+use crate::{
+    guard::Guard,
+    private::Private,
+    run_queue::{Owner, RunQueue},
+    task::Tagged,
+    worker::make_next::bring_forward,
+};
 
 /// A place that loom watches: two at once in it, of whom one writes, are an error.
 struct Watched {
@@ -128,6 +134,48 @@ fn a_raid_of_slot_and_chunk_takes_each_task_once() {
         taken.extend(private.take_slot());
         taken.extend(raider.join().expect("the raider ends"));
         taken.extend(private.take_slot());
+        assert_each_once(taken, 3);
+    });
+}
+
+#[test]
+fn a_task_made_next_beside_a_thief_and_a_raider_is_taken_once_as_all_others_are() {
+    check(|| {
+        let guard = Guard::new();
+        guard.close();
+        let private = Arc::new(Private::new(guard));
+        let queue = Arc::new(RunQueue::new());
+        let owner = Owner::new(Arc::clone(&queue));
+        (0..3).for_each(|raw| {
+            owner
+                .push(Tagged::new(task(raw)))
+                .expect("room for so many")
+        });
+        let raider = {
+            let private = Arc::clone(&private);
+            thread::spawn(move || {
+                let mut loot = Vec::new();
+                let _raid = private.guard.raid(|| {
+                    loot.extend(private.chunk().pull().map(Tagged::task));
+                });
+                loot
+            })
+        };
+        let thief = thread::spawn(move || {
+            let own = Owner::new(Arc::new(RunQueue::new()));
+            let stolen = own.steal(&queue, |_| true).map(|(task, _)| task);
+            let more = core::iter::from_fn(|| own.pop_one().map(Tagged::task));
+            stolen.into_iter().chain(more).collect::<Vec<_>>()
+        });
+        let _front = bring_forward(&private, &owner, task(1));
+        let chunk = core::iter::from_fn(|| private.pop_chunk().map(Tagged::task));
+        let mut taken: Vec<_> = chunk.collect();
+        taken.extend(raider.join().expect("the raider ends"));
+        taken.extend(thief.join().expect("the thief ends"));
+        taken.extend(core::iter::from_fn(|| owner.pop_one().map(Tagged::task)));
+        taken.extend(core::iter::from_fn(|| {
+            private.pop_chunk().map(Tagged::task)
+        }));
         assert_each_once(taken, 3);
     });
 }

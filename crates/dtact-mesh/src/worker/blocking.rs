@@ -123,6 +123,7 @@ impl<L: Links> Worker<L> {
             };
         }
         self.dormant.set(true);
+        self.classes.forget_made_next();
         self.seat.set_accepts(false);
         self.mesh.event_count.fence();
         self.collect_mail();
@@ -161,6 +162,7 @@ impl<L: Links> Worker<L> {
     /// What only this worker sees becomes visible to thieves, and what comes from now on goes to
     /// others. Where nothing moves, it stays.
     pub(super) fn leave_seat(&self) {
+        self.classes.forget_made_next();
         self.seat.set_accepts(false);
         // Whoever sends looks at that after it has sent, past a fence: one of us sees the other.
         self.mesh.event_count.fence();

@@ -24,7 +24,8 @@ use crate::{
 /// What a worker keeps for tasks that ask for something.
 #[derive(Debug, Default)]
 pub(super) struct Classes {
-    /// A bit for each lane, then one for each priority's pinned list: it may hold something.
+    /// A bit for each lane, then one for each priority's pinned list: it may hold something. The
+    /// last one: a task was made next, see `make_next.rs`.
     ready: Cell<u16>,
     /// Made when the first such task comes.
     queues: OnceCell<Box<Queues>>,
@@ -41,6 +42,7 @@ struct Queues {
 }
 
 const PINNED_AT: usize = 8;
+const MADE_NEXT_AT: usize = 15;
 
 impl Classes {
     /// Whether no such task waits here.
@@ -64,6 +66,18 @@ impl Classes {
 
     fn clear(&self, bit: usize) {
         self.ready.set(self.ready.get() & !(1 << bit));
+    }
+
+    pub(super) fn set_made_next(&self) {
+        self.set(MADE_NEXT_AT);
+    }
+
+    pub(super) fn forget_made_next(&self) {
+        self.clear(MADE_NEXT_AT);
+    }
+
+    fn is_made_next(&self) -> bool {
+        self.ready.get() & 1 << MADE_NEXT_AT != 0
     }
 
     /// The priorities that may have something here, a bit each.
@@ -120,7 +134,7 @@ impl<L: Links> Worker<L> {
     fn place(&self, task: TaskIndex) -> bool {
         let mesh = &*self.mesh;
         let attributes = mesh.attributes(task);
-        if mesh.config().mode == Mode::Global {
+        if mesh.config().mode == Mode::Global || attributes.is_in_shared_queue() {
             mesh.inject(task);
             return true;
         }
@@ -152,6 +166,7 @@ impl<L: Links> Worker<L> {
             return true;
         }
         attributes.priority() == Priority::Normal
+            && !attributes.is_in_shared_queue()
             && attributes.home().is_none_or(|home| {
                 self.mesh.config().domains.distance(self.id, home) <= self.mesh.reach(attributes)
             })
@@ -213,6 +228,9 @@ impl<L: Links> Worker<L> {
     /// [`next_local`](Self::next_local) while such tasks wait.
     #[cold]
     pub(super) fn next_by_priority(&self) -> Option<TaskIndex> {
+        if self.classes.is_made_next() {
+            return self.take_made_next();
+        }
         if let Some(task) = self.look_around() {
             return Some(task);
         }

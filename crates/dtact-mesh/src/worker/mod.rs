@@ -22,10 +22,12 @@
 mod blocking;
 mod classes;
 mod deflect;
+pub(crate) mod make_next;
 mod search;
 mod sleep;
 
 use classes::Classes;
+use make_next::MadeNext;
 use search::Watched;
 
 pub use blocking::{Dormant, Replacement};
@@ -84,6 +86,7 @@ pub struct Worker<L: Links> {
     pinned: Pinned,
     /// What waits elsewhere than in slot, ring and `pinned`.
     classes: Classes,
+    made_next: MadeNext,
     slot_run: Cell<u32>,
     until_shared: Cell<u32>,
     until_stalled: Cell<u32>,
@@ -122,6 +125,7 @@ impl<L: Links> Worker<L> {
             queue: Owner::new(Arc::clone(&seat.queue)),
             pinned: Pinned::default(),
             classes: Classes::default(),
+            made_next: MadeNext::new(),
             slot_run: Cell::new(0),
             until_shared: Cell::new(SHARED_EVERY),
             until_stalled: Cell::new(STALLED_EVERY),
