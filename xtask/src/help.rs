@@ -8,9 +8,10 @@ pub(crate) fn print() {
 const TEXT: &str = "\
 cargo xtask <command>
 
-  ci [--install]   every step below down to `pages`, the cheap ones first; with --install,
+  ci [--install]   every step below down to `cross-test`, the cheap ones first; with --install,
                    missing tools are got first
-  tidy             the rules of the house that no other tool knows
+  tidy [--write]   the rules of the house that no other tool knows; --write writes what is
+                   generated of the sources
   fmt [--check]    lay out the code, or say where it is not laid out
   lint             clippy, warnings refused
   alone            each crate built by itself; the leaves depend on none of the others
@@ -27,10 +28,16 @@ cargo xtask <command>
                    the tests of the switch alone
   tsan             the same under ThreadSanitizer, not in `ci`; needs nightly with rust-src
   valgrind         the tests of the switch, and a planted bug, under Valgrind
-  cross [target]   the crates, tested for other targets, under an emulator where needed
-  cpus             the switch for AArch64 on an old processor
-  foreign          the targets that nothing here can run, linted, assembled and read
-  pages            the arena, emulated with pages of 16 and of 64 KiB
+  careful [crates] the tests with a standard library that checks what its callers promise; needs
+                   nightly with rust-src; not in `ci`
+  coverage [crates]
+                   which lines the tests run: a table, and pages; needs the component llvm-tools
+  selftest [names] each checker against bugs that are planted for it; not in `ci`
+  cross-test [--install] [--quick] [--write] [--target T]... [--crate C]...
+                   the tests on other targets, processors and page sizes, under an emulator
+                   where needed; targets that nothing here can run are linted, assembled and
+                   read. Prints a table; --write writes that of the README, --quick does what
+                   `ci` does
   bench [args]     Dtact beside its peers, in release, each in a process of its own
   bench-report     the tables and plots of what it measured; --write writes them into the docs
   sim-plots        simulate the scheduler, and draw the plots of docs/scheduling.md

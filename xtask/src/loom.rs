@@ -1,6 +1,7 @@
 //! The lock-free code itself, run by loom through every interleaving up to a bound.
 
 use crate::outcome::Halt;
+use crate::planted;
 use crate::shell::Shell;
 
 /// More preemptions than two find little that two do not, and each one multiplies the time.
@@ -8,6 +9,20 @@ const PREEMPTIONS: &str = "2";
 
 /// Runs the models of the crates that have lock-free code.
 pub(crate) fn run(shell: &Shell) -> Result<(), Halt> {
+    models(shell, |vars, line| shell.run_with(vars, line))
+}
+
+/// Runs models with mistakes planted into the code, which have to be found.
+pub(crate) fn planted(shell: &Shell, names: &[&str]) -> Result<(), Halt> {
+    models(shell, |vars, line| {
+        planted::panics(shell, vars, line, names)
+    })
+}
+
+fn models(
+    shell: &Shell,
+    run: impl FnOnce(&[(&str, &str)], &[&str]) -> Result<(), Halt>,
+) -> Result<(), Halt> {
     // A folder of its own: other flags would rebuild everything in the shared one, twice a run.
     let target = shell.target().join("loom");
     let target = target.to_string_lossy();
@@ -34,5 +49,5 @@ pub(crate) fn run(shell: &Shell) -> Result<(), Halt> {
         "-p",
         "dtact-bridge",
     ];
-    shell.run_with(&vars, &[&line[..], &crates].concat())
+    run(&vars, &[&line[..], &crates].concat())
 }

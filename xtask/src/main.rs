@@ -23,13 +23,13 @@ mod bench;
 mod bench_ffi;
 mod bench_switch;
 mod cabi;
+mod careful;
 mod ci;
-mod cpus;
-mod cross;
+mod coverage;
+mod cross_test;
 mod deny;
 mod doc;
 mod fmt;
-mod foreign;
 mod fuzz;
 mod help;
 mod install_ffi;
@@ -37,9 +37,9 @@ mod lint;
 mod loom;
 mod miri;
 mod outcome;
-mod pages;
 mod planted;
 mod sanitizer;
+mod selftest;
 mod shell;
 mod shuttle;
 mod sim_plots;
@@ -58,7 +58,7 @@ use shell::Shell;
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
-    let shell = Shell::new(words == ["ci", "--install"]);
+    let shell = Shell::new(words.contains(&"--install"));
     match words.as_slice() {
         ["ci"] | ["ci", "--install"] => ci::run(&shell),
         ["bench", rest @ ..] => exit(&[bench::run(&shell, rest)]),
@@ -68,15 +68,25 @@ fn main() -> ExitCode {
         ["install-ffi", rest @ ..] => exit(&[install_ffi::run(&shell, rest)]),
         ["bench-arena", rest @ ..] => exit(&[bench::run_arena(&shell, rest)]),
         ["asan"] => exit(&[sanitizer::ADDRESS.all(&shell)]),
+        ["careful", rest @ ..] => exit(&[careful::run(&shell, &crates(rest))]),
+        ["coverage", rest @ ..] => exit(&[coverage::run(&shell, &crates(rest))]),
+        ["selftest", rest @ ..] => exit(&[selftest::run(&shell, &crates(rest))]),
         ["valgrind"] => exit(&[valgrind::run(&shell)]),
         ["tsan"] => exit(&[sanitizer::THREAD.all(&shell)]),
-        ["shuttle"] => exit(&[shuttle::run(&shell)]),
+        ["shuttle"] => exit(&[shuttle::all(&shell)]),
         ["stress", rest @ ..] => exit(&[stress::run(&shell, rest)]),
         ["sim-plots"] => exit(&[sim_plots::run(&shell)]),
         ["bench-switch", rest @ ..] => exit(&[bench_switch::run(&shell, rest)]),
         ["fmt"] => exit(&[fmt::write(&shell)]),
+        ["tidy", "--write"] => exit(&[tidy::write(&shell)]),
         ["fmt", "--check"] => exit(&[fmt::check(&shell)]),
-        ["cross", target] => exit(&[cross::run(&shell, target)]),
+        // As `ci` names it.
+        [command, detail] if steps::one(command, detail).is_some() => {
+            let step = steps::one(command, detail).into_iter();
+            let results: Vec<_> = step.map(|step| step.run(&shell)).collect();
+            exit(&results)
+        }
+        ["cross-test", rest @ ..] => exit(&[cross_test::run(&shell, rest)]),
         ["test", rest @ ..] if !rest.is_empty() => exit(&[test::some(&shell, rest)]),
         [] | ["help" | "--help" | "-h"] => {
             help::print();
@@ -94,6 +104,13 @@ fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// The names of crates among arguments, which may say `--install` beside.
+fn crates<'a>(args: &[&'a str]) -> Vec<&'a str> {
+    let mut names = args.to_vec();
+    names.retain(|arg| *arg != "--install");
+    names
 }
 
 /// How a command on its own ends: a step that could not run did not succeed.

@@ -18,16 +18,27 @@ const SYSROOT: Tool = Tool {
     may_lack: true,
 };
 
+/// Isolation hides the clock and the environment, which tests with a deadline read.
+pub(crate) const FLAGS: &str = "-Zmiri-strict-provenance -Zmiri-disable-isolation";
+
+/// Makes sure of Miri and its library.
+///
+/// # Errors
+///
+/// When one is missing in the end.
+pub(crate) fn ready(shell: &Shell) -> Result<(), Halt> {
+    shell.need(&MIRI)?;
+    shell.need(&SYSROOT)
+}
+
 /// Interprets the tests of all but the assembly, in whose place threads stand in for stacks: the
 /// switch and its coroutines, the arena, the mesh, and the whole runtime.
 pub(crate) fn run(shell: &Shell) -> Result<(), Halt> {
-    shell.need(&MIRI)?;
-    shell.need(&SYSROOT)?;
+    ready(shell)?;
     let target = shell.target().join("miri");
     let target = target.to_string_lossy();
     let flags = std::env::var("MIRIFLAGS");
-    // Isolation hides the clock and the environment, which tests with a deadline read.
-    let usual = "-Zmiri-strict-provenance -Zmiri-disable-isolation";
+    let usual = FLAGS;
     // A stack that is abandoned, as a worker's loop is, leaves the thread that stands in for it.
     let stacks = "-Zmiri-strict-provenance -Zmiri-disable-isolation -Zmiri-ignore-leaks";
     for (usual, tests) in [

@@ -38,3 +38,32 @@ pub(crate) fn check(
     }
     Ok(())
 }
+
+/// Runs tests by name, each of which has a mistake planted into the code under test, and has to end
+/// by the panic that it expects.
+///
+/// # Errors
+///
+/// When one does not, or is not there.
+pub(crate) fn panics(
+    shell: &Shell,
+    vars: &[(&str, &str)],
+    command: &[&str],
+    names: &[&str],
+) -> Result<(), Halt> {
+    let mut lines = Vec::new();
+    let line = [command, &["--"], names].concat();
+    let is_success = shell.run_lines(vars, &line, |text| {
+        lines.push(text.to_owned());
+        true
+    })?;
+    let has_panicked = |name: &&&str| {
+        let end = format!("{name} - should panic ... ok");
+        lines.iter().any(|line| line.ends_with(&end))
+    };
+    match names.iter().find(|name| !has_panicked(name)) {
+        None if is_success => Ok(()),
+        None => Err(Halt::failed("a test failed beside")),
+        Some(name) => Err(Halt::failed(format!("`{name}` did not panic as it must"))),
+    }
+}

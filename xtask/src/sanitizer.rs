@@ -94,6 +94,11 @@ impl Sanitizer {
         self.run(shell, &CRATES[..1])
     }
 
+    /// The planted bugs alone.
+    pub(crate) fn planted(&self, shell: &Shell) -> Result<(), Halt> {
+        self.run(shell, &[])
+    }
+
     fn run(&self, shell: &Shell, crates: &[&'static str]) -> Result<(), Halt> {
         if !cfg!(all(target_arch = "x86_64", target_os = "linux")) {
             return Err(Halt::Unsupported(format!("set up for {TARGET} alone")));
@@ -116,6 +121,9 @@ impl Sanitizer {
         let mut example = cargo("run");
         example.extend(["-p", "dtact-switch", "--example", "planted_bugs", "--"]);
         planted::check(shell, &vars, &example, self.bugs)?;
+        if crates.is_empty() {
+            return Ok(());
+        }
         let mut tests = cargo("test");
         tests.extend(["--no-fail-fast", "--tests"]);
         tests.extend(crates.iter().flat_map(|name| ["-p", name]));

@@ -1,5 +1,6 @@
 //! Runs programs from the root of the repository, and prints each before it starts.
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -22,6 +23,14 @@ impl Shell {
             .parent()
             .map_or_else(|| package.clone(), Path::to_path_buf);
         Self { root, install }
+    }
+
+    /// The same shell at another root.
+    pub(crate) const fn at(&self, root: PathBuf) -> Self {
+        Self {
+            root,
+            install: self.install,
+        }
     }
 
     /// The root of the repository.
@@ -89,6 +98,41 @@ impl Shell {
             .map_err(|error| Halt::failed(format!("{} could not be started: {error}", line[0])))?;
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         Ok((output.status.success(), said))
+    }
+
+    /// Runs a program, hands over each line of its output, errors among them in their order, and
+    /// shows those of which `read` says so. Says whether it exits with zero.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be started, or its output not be read.
+    pub(crate) fn run_lines(
+        &self,
+        vars: &[(&str, &str)],
+        line: &[&str],
+        mut read: impl FnMut(&str) -> bool,
+    ) -> Result<bool, Halt> {
+        println!("$ {}", shown(vars, line));
+        let failed = |error| Halt::failed(format!("{}: {error}", line[0]));
+        let (reader, writer) = std::io::pipe().map_err(failed)?;
+        let mut command = self.command(line)?;
+        command
+            .envs(vars.iter().copied())
+            .stdout(writer.try_clone().map_err(failed)?)
+            .stderr(writer);
+        let mut child = command.spawn().map_err(failed)?;
+        // It has the writing ends of the pipe, which would never end.
+        drop(command);
+        for bytes in BufReader::new(reader).split(b'\n') {
+            // Not all that tests print is text.
+            let text = String::from_utf8_lossy(&bytes.map_err(failed)?).into_owned();
+            let text = text.trim_end_matches('\r');
+            if read(text) {
+                println!("{text}");
+            }
+        }
+        let status = child.wait().map_err(failed)?;
+        Ok(status.success())
     }
 
     /// What a program prints, its errors shown.
@@ -235,6 +279,18 @@ mod tests {
             "RUSTFLAGS='--cfg dtact_loom' cargo test ''"
         );
         assert_eq!(quoted("it's"), r"'it'\''s'");
+    }
+
+    #[test]
+    fn output_and_errors_are_read_in_their_order() {
+        let mut lines = Vec::new();
+        let script = "echo a; echo b >&2; echo c; exit 3";
+        let status = Shell::new(false).run_lines(&[], &["sh", "-c", script], |line| {
+            lines.push(line.to_owned());
+            false
+        });
+        assert_eq!(status, Ok(false));
+        assert_eq!(lines, ["a", "b", "c"]);
     }
 
     #[test]

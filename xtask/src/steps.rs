@@ -3,8 +3,7 @@
 use crate::outcome::Halt;
 use crate::shell::Shell;
 use crate::{
-    alone, cabi, cpus, cross, deny, doc, fmt, foreign, lint, loom, miri, pages, sanitizer, shuttle,
-    test, tidy,
+    alone, cabi, cross_test, deny, doc, fmt, lint, loom, miri, sanitizer, shuttle, test, tidy,
 };
 
 /// One step of `ci`, and the command by which it runs alone.
@@ -43,9 +42,9 @@ const fn step(command: &'static str, run: fn(&Shell, &str) -> Result<(), Halt>) 
 
 const fn on(target: &'static str) -> Step {
     Step {
-        command: "cross",
+        command: "cross-test",
         detail: target,
-        run: cross::run,
+        run: cross_test::one,
     }
 }
 
@@ -58,30 +57,45 @@ pub(crate) const ALL: &[Step] = &[
     step("test", |shell, _| test::run(shell)),
     step("doc", |shell, _| doc::run(shell)),
     step("loom", |shell, _| loom::run(shell)),
-    step("shuttle", |shell, _| shuttle::run(shell)),
+    step("shuttle", |shell, _| shuttle::all(shell)),
     step("cabi", |shell, _| cabi::run(shell)),
     step("deny", |shell, _| deny::run(shell)),
     step("miri", |shell, _| miri::run(shell)),
     step("asan", |shell, _| sanitizer::ADDRESS.some(shell)),
     on("x86_64-unknown-linux-musl"),
-    on("aarch64-unknown-linux-gnu"),
-    step("cpus", |shell, _| cpus::run(shell)),
+    on("aarch64-unknown-linux-gnu:max"),
+    on("aarch64-unknown-linux-gnu:cortex-a57"),
     on("riscv64gc-unknown-linux-gnu"),
     on("x86_64-pc-windows-gnu"),
-    step("foreign", |shell, _| foreign::run(shell)),
     Step {
-        command: "pages",
-        detail: "16384",
-        run: pages::run,
+        command: "cross-test",
+        detail: "checked",
+        run: |shell, _| cross_test::checked(shell),
     },
-    Step {
-        command: "pages",
-        detail: "65536",
-        run: pages::run,
-    },
+    on("aarch64-unknown-linux-gnu:16-KiB-pages"),
+    on("aarch64-unknown-linux-gnu:64-KiB-pages"),
 ];
 
 /// The steps of one command.
 pub(crate) fn of(command: &str) -> impl Iterator<Item = &'static Step> {
     ALL.iter().filter(move |step| step.command == command)
+}
+
+/// The step of one command that has this detail.
+pub(crate) fn one(command: &str, detail: &str) -> Option<&'static Step> {
+    of(command).find(|step| step.detail == detail)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ci_runs_every_place_that_the_command_runs() {
+        let steps: Vec<_> = of("cross-test").map(|step| step.detail).collect();
+        for name in cross_test::names() {
+            assert!(steps.contains(&name.as_str()), "{name} is no step");
+        }
+        assert!(steps.contains(&"checked"));
+    }
 }

@@ -9,6 +9,9 @@
 //! | `layers.rs` | the crates depend on each other only as the table of layers says |
 //! | `links.rs` | what a page links to, or names as a path, is there |
 //! | `invariants.rs` | an invariant that is cited is stated, once |
+//! | `checked_by.rs` | an invariant is in the table of `docs/soundness.md`, with what checks it |
+//! | `skips.rs` | a test that is left out somewhere says why |
+//! | `generated.rs` | what is generated is as it would be generated now |
 //! | `banned.rs` | some text belongs nowhere |
 //!
 //! The rules read the text of the files, not a syntax tree: `lexer.rs` sets code and comments
@@ -16,7 +19,9 @@
 
 mod atomics;
 mod banned;
+mod checked_by;
 mod first_line;
+mod generated;
 mod invariants;
 mod layers;
 mod lexer;
@@ -24,10 +29,12 @@ mod links;
 mod markdown;
 mod regions;
 mod safety;
+mod skips;
 mod tree;
 mod width;
 
 use core::fmt;
+use std::path::Path;
 
 use crate::outcome::Halt;
 use crate::shell::Shell;
@@ -65,7 +72,7 @@ impl fmt::Display for Finding {
     }
 }
 
-const RULES: [fn(&Tree) -> Vec<Finding>; 8] = [
+const RULES: [fn(&Tree) -> Vec<Finding>; 11] = [
     first_line::check,
     width::check,
     safety::check,
@@ -73,6 +80,9 @@ const RULES: [fn(&Tree) -> Vec<Finding>; 8] = [
     layers::check,
     links::check,
     invariants::check,
+    checked_by::check,
+    skips::check,
+    generated::check,
     banned::check,
 ];
 
@@ -96,4 +106,30 @@ pub(crate) fn run(shell: &Shell) -> Result<(), Halt> {
             tree.len()
         ))),
     }
+}
+
+/// The names of the rules that a repository breaks, once for each breach.
+///
+/// # Errors
+///
+/// When a file cannot be read.
+pub(crate) fn broken(root: &Path) -> Result<Vec<&'static str>, Halt> {
+    let tree = Tree::read(root).map_err(|error| Halt::failed(error.to_string()))?;
+    let findings = RULES.iter().flat_map(|rule| rule(&tree));
+    Ok(findings.map(|finding| finding.rule).collect())
+}
+
+/// Writes what is generated of the sources: the table of skips.
+///
+/// # Errors
+///
+/// When a file cannot be read or written, or has no such table.
+pub(crate) fn write(shell: &Shell) -> Result<(), Halt> {
+    let tree = Tree::read(shell.root()).map_err(|error| Halt::failed(error.to_string()))?;
+    let path = skips::PAGE;
+    let text = generated::written(&tree)
+        .ok_or_else(|| Halt::failed(format!("{path} has no table to write")))?;
+    std::fs::write(shell.root().join(path), text)
+        .map_err(|error| Halt::failed(format!("{path}: {error}")))?;
+    run(shell)
 }

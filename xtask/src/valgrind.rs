@@ -18,6 +18,15 @@ const BUGS: [Bug; 1] = [Bug {
 
 /// Runs the tests, which must be silent, and the planted bug, which must be reported.
 pub(crate) fn run(shell: &Shell) -> Result<(), Halt> {
+    both(shell, true)
+}
+
+/// The planted bug alone.
+pub(crate) fn planted(shell: &Shell) -> Result<(), Halt> {
+    both(shell, false)
+}
+
+fn both(shell: &Shell, with_tests: bool) -> Result<(), Halt> {
     if !cfg!(all(target_arch = "x86_64", target_os = "linux")) {
         return Err(Halt::Unsupported(String::from(
             "requests to Valgrind are written for x86-64 Linux alone",
@@ -42,6 +51,9 @@ pub(crate) fn run(shell: &Shell) -> Result<(), Halt> {
     let package = ["-p", "dtact-switch", "--example", "planted_bugs", "--"];
     let command = [&["cargo", "run"][..], &package].concat();
     planted::check(shell, &vars, &command, &BUGS)?;
+    if !with_tests {
+        return Ok(());
+    }
     let tests = ["cargo", "test", "--no-fail-fast", "--tests"];
     shell.run_with(&vars, &[&tests[..], &["-p", "dtact-switch"]].concat())
 }

@@ -51,6 +51,7 @@ fn resident(pool: &StackPool) -> usize {
 /// A stack is guarded by a mapping of its own where there is no guard advice: then few will do.
 fn burst_size() -> u32 {
     let pool = pool(1);
+    // An emulator has no guard advice, and a mapping for each guard.
     let has_advice = pool.take(BYTES).is_ok() && std::env::var_os("DTACT_EMULATED").is_none();
     if has_advice { 100_000 } else { 1_000 }
 }

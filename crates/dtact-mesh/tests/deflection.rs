@@ -298,6 +298,10 @@ thread_local! {
 }
 
 /// A clock that the test moves.
+#[cfg_attr(
+    not(target_os = "linux"),
+    expect(dead_code, reason = "raids, which need it, need Linux")
+)]
 fn clock() -> Clock {
     Clock(|| NOW.with(Cell::get))
 }

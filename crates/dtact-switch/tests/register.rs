@@ -21,6 +21,7 @@ const ROUNDS_SLOW: usize = 20_000;
 const ROUNDS_AGAIN: usize = 1_000;
 
 fn rounds() -> usize {
+    // An emulator takes minutes for all in debug; in release it does them.
     let is_slow = cfg!(debug_assertions) && std::env::var_os("DTACT_EMULATED").is_some();
     if is_slow { ROUNDS_SLOW } else { ROUNDS }
 }

@@ -236,6 +236,7 @@ fn what_fibers_do_by_chance_breaks_no_guarantee() {
         let seconds = from_env("DTACT_STRESS_SECONDS");
         let limit = match seconds {
             Some(seconds) => Duration::from_secs(seconds),
+            // A second of an emulator is a few rounds; more come from the command.
             None if emulated() || cfg!(miri) => Duration::from_secs(1),
             None => Duration::from_secs(3),
         };

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 use super::Finding;
-use super::tree::{Kind, Tree};
+use super::tree::{File, Kind, Tree};
 
 /// Matches statements with citations over the whole repository.
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
@@ -16,25 +16,20 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let mut cited: Vec<(&str, &str, usize)> = Vec::new();
     let mut findings = Vec::new();
     for file in tree.of(Kind::Rust) {
-        let mut under_safety = false;
+        let statements = statements(file);
+        for &(line, id) in &statements {
+            if let Some((path, first)) = stated.get(id) {
+                let text = format!("[{id}] is stated before, at {path}:{first}");
+                findings.push(Finding::new(&file.path, line, "invariants", text));
+            } else {
+                stated.insert(id, (&file.path, line));
+            }
+        }
         for (line, comment) in (1..).zip(&file.split.comments) {
-            match heading(comment) {
-                Some(heading) => under_safety = heading == "Safety",
-                None if comment.is_empty() => under_safety = false,
-                None => {}
-            }
-            let statement = statement(comment).filter(|_| !under_safety);
-            if let Some(id) = statement {
-                if let Some((path, first)) = stated.get(id) {
-                    let text = format!("[{id}] is stated before, at {path}:{first}");
-                    findings.push(Finding::new(&file.path, line, "invariants", text));
-                } else {
-                    stated.insert(id, (&file.path, line));
-                }
-            }
+            let is_statement = statements.iter().any(|(at, _)| *at == line);
             let others = identifiers(comment)
                 .into_iter()
-                .skip(usize::from(statement.is_some()));
+                .skip(usize::from(is_statement));
             cited.extend(others.map(|id| (id, file.path.as_str(), line)));
         }
     }
@@ -68,6 +63,25 @@ fn statement(comment: &str) -> Option<&str> {
         .filter(|id| is_identifier(id))
 }
 
+/// All statements of a file, with their lines from 1.
+pub(super) fn statements(file: &File) -> Vec<(usize, &str)> {
+    let mut under_safety = false;
+    let mut found = Vec::new();
+    for (line, comment) in (1..).zip(&file.split.comments) {
+        match heading(comment) {
+            Some(heading) => under_safety = heading == "Safety",
+            None if comment.is_empty() => under_safety = false,
+            None => {}
+        }
+        found.extend(
+            statement(comment)
+                .filter(|_| !under_safety)
+                .map(|id| (line, id)),
+        );
+    }
+    found
+}
+
 /// The heading that a comment is.
 fn heading(comment: &str) -> Option<&str> {
     documentation(comment)?
@@ -85,7 +99,7 @@ fn documentation(comment: &str) -> Option<&str> {
 }
 
 /// All identifiers of a line, in order.
-fn identifiers(text: &str) -> Vec<&str> {
+pub(super) fn identifiers(text: &str) -> Vec<&str> {
     let opens = text.match_indices('[').map(|(at, _)| &text[at + 1..]);
     opens
         .filter_map(|rest| rest.split_once(']'))

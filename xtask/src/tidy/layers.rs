@@ -32,7 +32,7 @@ const LAYERS: [(&str, &[&str]); 10] = [
         "benches",
         &["dtact", "dtact-arena", "dtact-mesh", "dtact-switch"],
     ),
-    ("fuzz", &["dtact", "dtact-ffi"]),
+    ("fuzz", &["dtact", "dtact-arena", "dtact-ffi", "dtact-mesh"]),
     ("xtask", &[]),
 ];
 

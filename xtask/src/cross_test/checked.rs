@@ -1,6 +1,8 @@
 //! The targets that nothing here can run: their code is checked, linted and assembled, and what can
 //! be read off the machine code is.
 
+use super::Wanted;
+use super::table::{Row, What};
 use crate::outcome::Halt;
 use crate::shell::{Shell, Tool};
 
@@ -69,24 +71,46 @@ const LIBRARIES: Tool = Tool {
     may_lack: false,
 };
 
-/// Checks each crate for each target.
-pub(crate) fn run(shell: &Shell) -> Result<(), Halt> {
+/// The targets of which anything is known here.
+pub(super) fn triples() -> impl Iterator<Item = &'static str> {
+    let left_out = LEFT_OUT.iter().map(|(triple, _)| *triple);
+    TARGETS.iter().map(|target| target.triple).chain(left_out)
+}
+
+/// Checks each crate for each target, as far as they are wanted.
+pub(super) fn rows(shell: &Shell, wanted: &Wanted<'_>) -> Vec<Row> {
+    let crates = wanted.crates(CRATES);
+    let mut rows = Vec::new();
+    for (triple, why) in LEFT_OUT {
+        if wanted.target(|word| word == *triple) {
+            rows.push(Row::new(triple, "all", What::LeftOut((*why).to_owned())));
+        }
+    }
+    let mut row = |triple: &str, result: Result<(), Halt>| {
+        let what = result.map_or_else(What::Halted, |()| What::Checked);
+        rows.push(Row::new(triple, &crates.join(", "), what));
+    };
+    let targets = TARGETS.iter().filter(|_| !crates.is_empty());
+    for target in targets.filter(|target| wanted.target(|word| word == target.triple)) {
+        row(target.triple, check(shell, target, &crates));
+    }
+    if wanted.targets.is_empty() && crates.contains(&"dtact-switch") {
+        row(UNSUPPORTED, refuse(shell));
+    }
+    rows
+}
+
+fn check(shell: &Shell, target: &Target, crates: &[&str]) -> Result<(), Halt> {
     shell.need(&LIBRARIES)?;
     shell.need(&OBJDUMP)?;
-    for target in TARGETS {
-        lint(shell, target)?;
-        assemble(shell, target.triple)?;
-        read(shell, target)?;
-    }
-    for (triple, why) in LEFT_OUT {
-        println!("not checked: {triple}: {why}");
-    }
-    refuse(shell)
+    lint(shell, target, crates)?;
+    assemble(shell, target.triple)?;
+    read(shell, target)
 }
 
 /// Clippy checks types on its way.
-fn lint(shell: &Shell, target: &Target) -> Result<(), Halt> {
-    for name in CRATES {
+fn lint(shell: &Shell, target: &Target, crates: &[&str]) -> Result<(), Halt> {
+    for name in crates {
         let mut line = vec!["cargo", "clippy", "--locked", "--target", target.triple];
         line.extend(["-p", name]);
         // The tests of the arena make stacks of the system's, which they know on Linux alone.
