@@ -37,7 +37,7 @@ static COUNT: AtomicUsize = AtomicUsize::new(0);
 static LOOK: Mutex<()> = Mutex::new(());
 
 /// For how long a thread may take to answer.
-const PATIENCE: Duration = Duration::from_millis(100);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 pub(crate) fn this_thread() -> ThreadId {
     // SAFETY: it asks for nothing.
@@ -220,6 +220,7 @@ mod tests {
     use core::ffi::c_int;
 
     use super::{StackSignalError, install, look_at, on_signal, this_thread};
+    use crate::sync::{Arc, AtomicBool, AtomicI32, Ordering};
 
     extern "C" fn other(_signal: c_int) {}
 
@@ -243,7 +244,24 @@ mod tests {
         install(libc::SIGURG).expect("it is used for nothing else");
         let gone = std::thread::spawn(this_thread).join().expect("it ends");
         assert_eq!(look_at(libc::SIGURG, gone), None);
-        let own = look_at(libc::SIGURG, this_thread()).expect("the own thread answers at once");
-        assert!(own.frames().len() > 2, "{own}");
+        let number = Arc::new(AtomicI32::new(0));
+        let is_over = Arc::new(AtomicBool::new(false));
+        let (told, seen) = (Arc::clone(&number), Arc::clone(&is_over));
+        let busy = std::thread::spawn(move || {
+            // From here on it is in code that says who called it.
+            told.store(this_thread(), Ordering::Relaxed);
+            while !seen.load(Ordering::Relaxed) {
+                core::hint::spin_loop();
+            }
+        });
+        while number.load(Ordering::Relaxed) == 0 {
+            std::thread::yield_now();
+        }
+        let thread = number.load(Ordering::Relaxed);
+        let stack = look_at(libc::SIGURG, thread);
+        is_over.store(true, Ordering::Relaxed);
+        busy.join().expect("it ends");
+        let stack = stack.expect("a thread that runs answers");
+        assert!(stack.frames().len() > 2, "{stack}");
     }
 }

@@ -30,7 +30,8 @@ const FRAMES_MAX: usize = 64;
 /// A thread, as the system names it; 0 is none.
 pub(crate) type ThreadId = i32;
 
-/// Where a fiber was, innermost call first: at most 64 addresses.
+/// Where a fiber was, innermost call first: at most 64 addresses, and fewer where a function says
+/// nothing of its caller, as some of the C library in assembly.
 ///
 /// It prints one line for each: the address, and as far as the system knows it, the file that was
 /// loaded there with the offset in it. From that `addr2line -Cfpie FILE OFFSET` tells function and
@@ -127,7 +128,7 @@ impl Probe {
     }
 
     /// The frames of a thread of this process at this moment; `None` where it does not answer
-    /// within a tenth of a second.
+    /// within a second.
     pub(crate) fn look_at(self, thread: ThreadId) -> Option<StackTrace> {
         if thread == 0 {
             return None;
