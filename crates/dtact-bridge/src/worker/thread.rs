@@ -44,9 +44,9 @@ fn main(shared: Arc<Shared>, id: WorkerId, stack: Option<Stack>) {
     };
     // Refused, an overflow ends the process as it would have, and nothing is said about it.
     let _alternate = AlternateStack::new();
-    let thread_id = &Arc::clone(&shared).thread_ids[id.index()];
-    thread_id.store(probe::this_thread(), Ordering::Relaxed);
     let context = WorkerContext::new(shared, worker);
+    let thread_id = &context.shared.thread_ids[id.index()];
+    thread_id.store(probe::this_thread(), Ordering::Relaxed);
     record_worker(&context, EventKind::Rise);
     context.enter(|| {
         let stacks = &context.shared.stacks;

@@ -4,8 +4,6 @@
 //!
 //! | operation | ordering | pairs with | why weaker is wrong |
 //! | --- | --- | --- | --- |
-//! | state, ASKED of `look_at` | `Release` | state, to WALKING | the handler could see an old target |
-//! | state, to WALKING of the handler | `Acquire` | state, ASKED | as above |
 //! | state, DONE of the handler | `Release` | state, load of `look_at` | frames could be read before they are written |
 //! | state, load of `look_at` | `Acquire` | state, DONE | as above |
 
@@ -21,15 +19,14 @@ use core::{
 use std::time::Instant;
 
 use super::{FRAMES_MAX, StackSignalError, StackTrace, ThreadId};
-use crate::sync::{AtomicI32, AtomicU32, AtomicUsize, Mutex, Ordering, lock, sleep};
+use crate::sync::{AtomicI32, AtomicUsize, Mutex, Ordering, lock, sleep};
 
-const IDLE: u32 = 0;
-const ASKED: u32 = 1;
-const WALKING: u32 = 2;
-const DONE: u32 = 3;
+// Nobody is asked: 0. A thread is asked: its number, which is positive. The others are negative.
+const IDLE: i32 = 0;
+const WALKING: i32 = -1;
+const DONE: i32 = -2;
 
-static STATE: AtomicU32 = AtomicU32::new(IDLE);
-static TARGET: AtomicI32 = AtomicI32::new(0);
+static STATE: AtomicI32 = AtomicI32::new(IDLE);
 static FRAMES: [AtomicUsize; FRAMES_MAX] = [const { AtomicUsize::new(0) }; FRAMES_MAX];
 static COUNT: AtomicUsize = AtomicUsize::new(0);
 
@@ -93,12 +90,11 @@ pub(super) fn install(signal: c_int) -> Result<(), StackSignalError> {
 
 pub(super) fn look_at(signal: c_int, thread: ThreadId) -> Option<StackTrace> {
     let _one = lock(&LOOK);
-    // A handler that has never come to its end still has the frames: then there are no looks.
-    if STATE.load(Ordering::Acquire) != IDLE {
+    // A handler that has not come to its end still has the frames. One that came late has not.
+    if STATE.load(Ordering::Acquire) == WALKING {
         return None;
     }
-    TARGET.store(thread, Ordering::Relaxed);
-    STATE.store(ASKED, Ordering::Release);
+    STATE.store(thread, Ordering::Relaxed);
     // SAFETY: it asks for nothing.
     let process = unsafe { libc::getpid() };
     // SAFETY: a signal to a thread of this process, whose handler is there. If the thread has
@@ -110,7 +106,7 @@ pub(super) fn look_at(signal: c_int, thread: ThreadId) -> Option<StackTrace> {
         sleep(Duration::from_micros(50));
     }
     // One that comes late finds that it is not asked any more.
-    let withdrawn = STATE.compare_exchange(ASKED, IDLE, Ordering::Relaxed, Ordering::Relaxed);
+    let withdrawn = STATE.compare_exchange(thread, IDLE, Ordering::Relaxed, Ordering::Relaxed);
     if withdrawn.is_ok() || STATE.load(Ordering::Acquire) != DONE {
         return None;
     }
@@ -130,10 +126,9 @@ extern "C" fn on_signal(_signal: c_int) {
     let errno = unsafe { libc::__errno_location() };
     // SAFETY: the address of this thread's `errno`.
     let before = unsafe { errno.read() };
-    if TARGET.load(Ordering::Relaxed) == this_thread()
-        && STATE
-            .compare_exchange(ASKED, WALKING, Ordering::Acquire, Ordering::Relaxed)
-            .is_ok()
+    if STATE
+        .compare_exchange(this_thread(), WALKING, Ordering::Relaxed, Ordering::Relaxed)
+        .is_ok()
     {
         let mut interrupted = Walk { count: None };
         walk(&mut interrupted);

@@ -2,9 +2,9 @@
 //!
 //! ```text
 //!   watching worker                         the worker that is stuck
-//!   ask: target, state = ASKED
+//!   ask: state = its number
 //!   tgkill(signal) ───────────────────────▶ handler, on the alternate signal stack
-//!                                           state: ASKED ──▶ WALKING
+//!                                           state: own number ──▶ WALKING
 //!                                           walks its frames, writes their addresses
 //!   waits, for a while ◀─────────────────── state = DONE
 //!   state = IDLE
