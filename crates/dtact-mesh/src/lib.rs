@@ -63,6 +63,7 @@ mod shared_queue;
 #[cfg(all(any(test, feature = "sim"), not(dtact_loom), not(dtact_shuttle)))]
 pub mod sim;
 mod stats;
+mod striped;
 mod sync;
 mod task;
 mod topology;

@@ -18,6 +18,7 @@ use crossbeam_utils::CachePadded;
 use crate::{
     attributes::Priority,
     shared_queue::SharedQueue,
+    striped::Striped,
     sync::{AtomicU64, Ordering, counter},
     task::{Links, TaskIndex},
 };
@@ -91,16 +92,10 @@ impl Shared {
         self.queue(at).push(links, &self.ready, 1 << at, task);
     }
 
-    /// Into the warehouse: a list of `count` tasks, linked from `first` to `last`, its end marked.
-    pub(crate) fn store(
-        &self,
-        links: &impl Links,
-        priority: Priority,
-        (first, last, count): (TaskIndex, TaskIndex, usize),
-    ) {
+    /// Into the warehouse.
+    pub(crate) fn store(&self, links: &impl Links, priority: Priority, list: &Striped) {
         let at = WAREHOUSE_AT + priority as usize;
-        let (queue, bit) = (self.queue(at), 1 << at);
-        queue.push_chain(links, &self.ready, bit, (first, last, count));
+        self.queue(at).append(links, &self.ready, 1 << at, list);
     }
 
     /// The priorities that hold anything, a bit each.
@@ -118,16 +113,18 @@ impl Shared {
         mask
     }
 
-    /// Takes a share out of a queue of this priority: the first task, how many there are, linked
-    /// one to the next, and where they were. `turn` decides between injector and warehouse, and
-    /// with which shard to begin; `share` is told how many there are.
+    /// Takes a share out of a queue of this priority: how many tasks, and where they were. `turn`
+    /// decides between injector and warehouse, and with which shard to begin; `share` is told how
+    /// many there are, and says how many of these are wanted, of which as many are taken as there
+    /// is room for.
     pub(crate) fn take(
         &self,
         links: &impl Links,
         priority: usize,
         turn: usize,
         share: impl Fn(usize) -> usize,
-    ) -> Option<(TaskIndex, usize, Origin)> {
+        into: &mut [TaskIndex],
+    ) -> Option<(usize, Origin)> {
         let injector = if priority == Priority::Normal as usize {
             0..self.shards.len()
         } else {
@@ -145,13 +142,15 @@ impl Shared {
                 continue;
             }
             let queue = self.queue(at);
-            if let Some((task, count)) = queue.take(links, &self.ready, bit, share(queue.len())) {
+            let wanted = share(queue.len()).min(into.len());
+            let count = queue.take(links, &self.ready, bit, &mut into[..wanted]);
+            if count > 0 {
                 let origin = if at == warehouse {
                     Origin::Warehouse
                 } else {
                     Origin::Injector
                 };
-                return Some((task, count, origin));
+                return Some((count, origin));
             }
         }
         None

@@ -30,6 +30,9 @@ const INDEX_MASK: u32 = (1 << INDEX_BITS) - 1;
 pub struct TaskIndex(u32);
 
 impl TaskIndex {
+    /// Some task, where one must stand that nobody looks at.
+    pub(crate) const FIRST: Self = Self(0);
+
     /// The task with this index; `None` if it is larger than an index may be.
     #[must_use]
     #[inline]

@@ -8,19 +8,22 @@ use super::{assert_each_once, check, task};
 use crate::{
     attributes::Priority,
     shared::Shared,
-    task::{ArrayLinks, TaskIndex, next_of, set_next},
+    striped::Striped,
+    task::{ArrayLinks, TaskIndex},
 };
 
 /// All that one visit gives, of at most so many.
 fn take(shared: &Shared, links: &ArrayLinks, wanted: usize) -> Vec<TaskIndex> {
-    let Some((first, count, _)) = shared.take(links, 1, 0, |_| wanted) else {
-        return Vec::new();
-    };
-    let mut tasks = vec![first];
-    for at in 1..count {
-        tasks.extend(next_of(links, tasks[at - 1]));
-    }
+    let mut tasks = vec![task(0); wanted];
+    let taken = shared.take(links, 1, 0, |_| wanted, &mut tasks);
+    tasks.truncate(taken.map_or(0, |(count, _)| count));
     tasks
+}
+
+fn store(shared: &Shared, links: &ArrayLinks, raws: &[u32]) {
+    let mut list = Striped::new();
+    raws.iter().for_each(|&raw| list.push(links, task(raw)));
+    shared.store(links, Priority::Normal, &list);
 }
 
 #[test]
@@ -28,15 +31,12 @@ fn two_takers_and_a_producer_of_the_warehouse_take_each_task_once() {
     check(|| {
         let shared = Arc::new(Shared::new(1));
         let links = Arc::new(ArrayLinks::new(4));
-        set_next(&*links, task(0), Some(task(1)));
-        set_next(&*links, task(1), None);
-        shared.store(&*links, Priority::Normal, (task(0), task(1), 2));
+        store(&shared, &links, &[0, 1]);
         let taker = {
             let (shared, links) = (Arc::clone(&shared), Arc::clone(&links));
             thread::spawn(move || take(&shared, &links, 1))
         };
-        set_next(&*links, task(2), None);
-        shared.store(&*links, Priority::Normal, (task(2), task(2), 1));
+        store(&shared, &links, &[2]);
         let mut taken = take(&shared, &links, 2);
         taken.extend(taker.join().expect("the taker ends"));
         taken.extend(take(&shared, &links, 4));

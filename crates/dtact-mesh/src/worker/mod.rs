@@ -46,16 +46,22 @@ use crate::{
     seat::Seat,
     shared::Origin,
     sync::Arc,
-    task::{Links, Tagged, TaskIndex, WorkerId, next_of, set_next},
+    striped::Striped,
+    task::{Links, Tagged, TaskIndex, WorkerId},
 };
 
 /// How many tasks in a row may come from the slot.
 const SLOT_RUN_MAX: u32 = 3;
 /// Each so many calls of `next` the shared queues come first. Prime, so that it falls in step with
 /// no pattern of the tasks.
-const SHARED_EVERY: u32 = 61;
+const SHARED_EVERY: u32 = 17;
+/// A ring with so many tasks is long. What is brought into it soon pushes out as many that have not
+/// had their turn; so it is no more than a fourth of what was run meanwhile, and each task that
+/// comes in has a few turns before it is pushed out.
+const LONG: u64 = STEP;
+const FEW: usize = SHARED_EVERY as usize / 4;
 /// Each so many of these, a look at whether another worker's ring stands still.
-const STALLED_EVERY: u32 = 8;
+const STALLED_EVERY: u32 = 29;
 
 /// The one-thread end of a mesh: a worker, which may move between threads but is used by one.
 ///
@@ -330,7 +336,12 @@ impl<L: Links> Worker<L> {
             return None;
         }
         self.until_shared.set(SHARED_EVERY);
-        self.take_shared().or_else(|| self.look_for_stalled())
+        let found = if self.mesh.has_shared() {
+            self.take_share(if self.queue.len() < LONG { BATCH_MAX } else { FEW })
+        } else {
+            None
+        };
+        found.or_else(|| self.look_for_stalled())
     }
 
     #[inline]
@@ -431,49 +442,46 @@ impl<L: Links> Worker<L> {
     #[inline]
     fn take_shared(&self) -> Option<TaskIndex> {
         if self.mesh.has_shared() {
-            self.take_share()
+            self.take_share(BATCH_MAX)
         } else {
             None
         }
     }
 
     #[cold]
-    fn take_share(&self) -> Option<TaskIndex> {
+    fn take_share(&self, most: usize) -> Option<TaskIndex> {
         let mesh = &*self.mesh;
         let workers = mesh.config().workers;
         let share = |length: usize| match mesh.config().mode {
             Mode::Global => 1,
-            Mode::P2PMesh | Mode::Pinned => (length / workers + 1).min(BATCH_MAX),
+            Mode::P2PMesh | Mode::Pinned => (length / workers + 1).min(most),
         };
+        let mut tasks = [TaskIndex::FIRST; BATCH_MAX];
         let mut mask = mesh.shared.priorities();
         while mask != 0 {
             let priority = self.classes.shared_turns.pick(mask);
             mask &= !(1 << priority);
             let turn = self.shared_turns[priority].get();
             self.shared_turns[priority].set(turn.wrapping_add(1));
-            let taken = mesh.shared.take(&mesh.links, priority, turn, share);
-            if let Some((first, count, origin)) = taken {
-                self.spread(first, count, origin);
-                return Some(first);
+            let taken = mesh.shared.take(&mesh.links, priority, turn, share, &mut tasks);
+            if let Some((count, origin)) = taken {
+                self.spread(&tasks[1..count], origin);
+                return Some(tasks[0]);
             }
         }
         None
     }
 
-    /// Queues here what came after `first` out of a shared queue.
-    fn spread(&self, first: TaskIndex, count: usize, origin: Origin) {
-        // A link is read before its task is queued: from then on it is somebody else's.
-        let mut next = next_of(&self.mesh.links, first);
-        for _ in 1..count {
-            let Some(task) = next else { break };
-            next = next_of(&self.mesh.links, task);
+    /// Queues here what came with another one out of a shared queue.
+    fn spread(&self, tasks: &[TaskIndex], origin: Origin) {
+        for &task in tasks {
             self.arrive(match origin {
                 Origin::Injector => Tagged::new(task),
                 Origin::Warehouse => Tagged::settled(task),
             });
         }
         // They were seen in the shared queue, and now only here: say so again.
-        if count > 1 && !self.alone {
+        if !tasks.is_empty() && !self.alone {
             self.mesh.announce();
         }
     }
@@ -522,7 +530,7 @@ impl<L: Links> Worker<L> {
         }
     }
 
-    /// The ring is full: the older half of it and then `task` go to the warehouse as one chain, or
+    /// The ring is full: the older half of it and then `task` go to the warehouse at once, or
     /// where no task may move, to the pinned ones.
     #[cold]
     fn overflow(&self, task: Tagged) {
@@ -538,24 +546,15 @@ impl<L: Links> Worker<L> {
         }
     }
 
-    /// Into the warehouse, as one chain.
+    /// Into the warehouse.
     fn store(&self, priority: Priority, tasks: impl Iterator<Item = TaskIndex>) {
         let links = &self.mesh.links;
-        let mut chain: Option<(TaskIndex, TaskIndex, usize)> = None;
+        let mut list = Striped::new();
         for task in tasks {
-            set_next(links, task, None);
-            chain = Some(match chain {
-                None => (task, task, 1),
-                Some((first, last, count)) => {
-                    set_next(links, last, Some(task));
-                    (first, task, count + 1)
-                }
-            });
+            list.push(links, task);
         }
-        if let Some(chain) = chain {
-            self.seat.counts.count_stored(chain.2 as u64);
-            self.mesh.shared.store(links, priority, chain);
-        }
+        self.seat.counts.count_stored(list.len() as u64);
+        self.mesh.shared.store(links, priority, &list);
     }
 }
 
