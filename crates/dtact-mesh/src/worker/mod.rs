@@ -307,7 +307,11 @@ impl<L: Links> Worker<L> {
         if L::HAS_ATTRIBUTES && !self.classes.is_empty() {
             return self.next_by_priority();
         }
-        if let Some(task) = self.take_slot() {
+        // Behind the few that were taken out of a long ring: one that waits for several of these
+        // is then woken once for all, not once for each.
+        if self.seat.private.chunk().is_empty()
+            && let Some(task) = self.take_slot()
+        {
             return Some(task);
         }
         self.slot_run.set(0);
