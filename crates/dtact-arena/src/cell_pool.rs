@@ -18,7 +18,6 @@ use crate::depot::Depot;
 use crate::error::ArenaError;
 use crate::region::Region;
 use crate::stack_builder::check_capacity;
-use crate::sys::OUT_OF_MEMORY;
 use crate::sys::{Platform, System};
 
 /// The most cells that go between a depot and a cache in one step.
@@ -58,7 +57,10 @@ pub struct CellPool {
     pub(crate) chunk: u32,
     /// How many cells of a class a cache keeps.
     pub(crate) cache_limit: u32,
-    regions: [Region; CLASS_COUNT],
+    /// The cells of all classes, one class after the other.
+    region: Region,
+    /// How far above its bottom those of a class begin.
+    offsets: [usize; CLASS_COUNT],
     depots: [Depot; CLASS_COUNT],
 }
 
@@ -92,6 +94,12 @@ impl CellPool {
         if builder.has_huge_pages && System::are_huge_pages_off() {
             return Err(ArenaError::HugePagesOff);
         }
+        let mut bytes_of_all = 0;
+        let offsets = CLASS_BYTES.map(|cell_bytes| {
+            let offset = bytes_of_all;
+            bytes_of_all += cell_bytes * capacity as usize;
+            offset
+        });
         // Caches hold back cells that others may need: a 64th of a class at a time and a 32nd in
         // all, which for the smallest pools is none.
         Ok(Self {
@@ -99,7 +107,8 @@ impl CellPool {
             capacity,
             chunk: (capacity / 64).clamp(1, CHUNK_MAX),
             cache_limit: (capacity / 32).min(2 * CHUNK_MAX),
-            regions: try_array(|class| region(CLASS_BYTES[class], builder))?,
+            region: region(bytes_of_all, builder)?,
+            offsets,
             depots: try_array(|_| Depot::try_new(capacity))?,
         })
     }
@@ -143,10 +152,11 @@ impl CellPool {
         );
         let class = index.class();
         // SAFETY: a class is below 7 [arena.I6].
-        let region = unsafe { self.regions.get_unchecked(class.index()) };
-        // SAFETY: the slot is below the capacity, and the region has the bytes of the class for
-        // each slot below the capacity [arena.I1].
-        unsafe { region.bottom().add(index.slot() as usize * class.bytes()) }
+        let offset = unsafe { *self.offsets.get_unchecked(class.index()) };
+        let offset = offset + index.slot() as usize * class.bytes();
+        // SAFETY: the slot is below the capacity, and from the offset of the class on the region
+        // has the bytes of the class for each slot below the capacity [arena.I1].
+        unsafe { self.region.bottom().add(offset) }
     }
 
     /// Takes a cell from the depot.
@@ -207,15 +217,9 @@ impl CellPool {
     }
 }
 
-fn region(cell_bytes: usize, builder: &CellPoolBuilder) -> Result<Region, ArenaError> {
-    let bytes = cell_bytes
-        .checked_mul(builder.capacity as usize)
-        .and_then(NonZeroUsize::new);
-    let refused = ArenaError::Os {
-        op: "reserving address space",
-        errno: OUT_OF_MEMORY,
-    };
-    let region = Region::try_new(bytes.ok_or(refused)?)?;
+fn region(bytes: usize, builder: &CellPoolBuilder) -> Result<Region, ArenaError> {
+    let bytes = NonZeroUsize::new(bytes).expect("a capacity that was checked is not 0");
+    let region = Region::try_new(bytes)?;
     if builder.has_huge_pages {
         region
             .request_huge_pages()

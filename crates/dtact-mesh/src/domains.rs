@@ -137,7 +137,9 @@ impl Peers {
         let others = (0..workers_max as u16).filter(|&other| other != worker.raw());
         let distance = |&other: &u16| domains.distance(worker, WorkerId::from_raw(other));
         let mut order: Box<[u16]> = others.collect();
-        order.sort_by_key(distance);
+        // The workers come first, and spares, which may be hundreds, are all equally far.
+        let workers = order.partition_point(|&other| usize::from(other) < domains.places.len());
+        order[..workers].sort_by_key(distance);
         let end = |farthest| order.partition_point(|other| distance(other) <= farthest);
         let ends = [
             end(Distance::Core),
