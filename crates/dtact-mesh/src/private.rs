@@ -88,6 +88,20 @@ impl Chunk {
         self.set_length(tasks.len() as u64);
     }
 
+    /// Puts a task behind the others. False if there is no place.
+    fn append(&self, task: Tagged) -> bool {
+        let (at, end) = (
+            self.at.load(Ordering::Relaxed),
+            self.end.load(Ordering::Relaxed),
+        );
+        let has_place = ((end - at) as usize) < CHUNK_MAX - 1;
+        if has_place {
+            self.put(u64::from(end), task.raw());
+            self.end.store(end + 1, Ordering::Relaxed);
+        }
+        has_place
+    }
+
     #[inline]
     pub(crate) fn pull(&self) -> Option<Tagged> {
         let at = self.at.load(Ordering::Relaxed);
@@ -145,6 +159,12 @@ impl Private {
     pub(crate) fn pop_chunk(&self) -> Option<Tagged> {
         let _inside = self.guard.enter();
         self.chunk().pull()
+    }
+
+    /// Owner only: puts a task behind those of the chunk. False if there is no place.
+    pub(crate) fn append(&self, task: Tagged) -> bool {
+        let _inside = self.guard.enter();
+        self.chunk().append(task)
     }
 
     /// For who is inside: the owner, or a raider.

@@ -1,8 +1,8 @@
 //! Owns a first-in first-out queue that every worker may take from.
 //!
 //! A [list through the link words](crate::striped) under a short mutex: no call allocates, and a
-//! list of any length is added in constant time. Beside the lock are the length and a bit of the word that says which
-//! queues hold anything; both are written under the lock, after the list.
+//! list of any length is added in constant time. Beside the lock are the length and a bit of the
+//! word that says which queues hold anything; both are written under the lock, after the list.
 //!
 //! - [shared.I1] Outside of the lock's critical sections, length, bit and list agree.
 

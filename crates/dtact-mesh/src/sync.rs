@@ -29,9 +29,7 @@ pub(crate) fn machine_threads() -> usize {
     if cfg!(any(dtact_loom, dtact_shuttle)) {
         return 1;
     }
-    *THREADS.get_or_init(|| {
-        std::thread::available_parallelism().map_or(1, core::num::NonZero::get)
-    })
+    *THREADS.get_or_init(|| std::thread::available_parallelism().map_or(1, core::num::NonZero::get))
 }
 
 /// Counters for people: no protocol depends on them, and loom would only be slowed down. And the

@@ -130,6 +130,38 @@ fn woken_tasks_come_at_most_three_in_a_row() {
 }
 
 #[test]
+fn a_woken_task_waits_for_the_few_that_were_taken_out_of_a_long_ring() {
+    let worker = lone(300);
+    (0..256).for_each(|raw| worker.push(task(raw)));
+    assert_eq!(worker.next(), Some(task(0)));
+    worker.push_woken(task(256));
+    let taken: Vec<_> = std::iter::from_fn(|| worker.next()).take(16).collect();
+    let expected: Vec<_> = (1..16).chain([256]).map(task).collect();
+    assert_eq!(taken, expected);
+}
+
+#[test]
+fn of_more_yielding_tasks_than_a_ring_holds_each_gets_its_turns_and_few_are_carried_about() {
+    let tasks = MANY / 100;
+    let worker = lone(tasks);
+    (0..tasks).for_each(|raw| worker.push(task(raw)));
+    let stored = |worker: &dtact_mesh::Worker<_>| worker.mesh().stats()[0].stored;
+    let before = stored(&worker);
+    let mut turns = vec![0_u32; tasks];
+    // What comes in has some four turns, and then waits for the others to have theirs.
+    let calls = 8 * tasks;
+    for _ in 0..calls {
+        let task = worker.next().unwrap();
+        turns[task.raw() as usize] += 1;
+        worker.push_yielded(task);
+    }
+    let idle = turns.iter().filter(|&&turns| turns == 0).count();
+    assert_eq!(idle, 0, "tasks had no turn");
+    let carried = stored(&worker) - before;
+    assert!(carried < calls as u64 / 2, "{carried} of {calls} carried");
+}
+
+#[test]
 fn a_busy_ring_does_not_starve_the_shared_queue() {
     let worker = lone(3);
     worker.push(task(0));

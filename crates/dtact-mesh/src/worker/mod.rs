@@ -9,7 +9,7 @@
 //!   inject --> [ injector ]           [ warehouse ]
 //!   push_pinned, mail ------------------> [ pinned ]      (nobody else takes these)
 //!
-//!   next: slot, then pinned and ring by turns, then injector and warehouse, then theft
+//!   next: chunk, slot, then pinned and ring by turns, then injector and warehouse, then theft
 //! ```
 //!
 //! Tasks that ask for something are in rings of their own (`classes.rs`); while there are none, a
@@ -42,11 +42,12 @@ use crate::{
     lane::Lane,
     mesh::Mesh,
     pinned::Pinned,
+    private::CHUNK_MAX,
     run_queue::{BATCH_MAX, CAPACITY, Owner, STEP},
     seat::Seat,
     shared::Origin,
-    sync::Arc,
     striped::Striped,
+    sync::Arc,
     task::{Links, Tagged, TaskIndex, WorkerId},
 };
 
@@ -55,11 +56,12 @@ const SLOT_RUN_MAX: u32 = 3;
 /// Each so many calls of `next` the shared queues come first. Prime, so that it falls in step with
 /// no pattern of the tasks.
 const SHARED_EVERY: u32 = 17;
-/// A ring with so many tasks is long. What is brought into it soon pushes out as many that have not
-/// had their turn; so it is no more than a fourth of what was run meanwhile, and each task that
-/// comes in has a few turns before it is pushed out.
+/// A ring with so many tasks is long. What comes into it soon pushes out as many others; so it is
+/// no more than a fourth of what was run meanwhile, and each task that comes in has a few turns
+/// before it is pushed out again, and one at once.
 const LONG: u64 = STEP;
-const FEW: usize = SHARED_EVERY as usize / 4;
+const FEW: usize = 6;
+const _: () = assert!(FEW < CHUNK_MAX, "they go into an empty chunk");
 /// Each so many of these, a look at whether another worker's ring stands still.
 const STALLED_EVERY: u32 = 29;
 
@@ -198,8 +200,9 @@ impl<L: Links> Worker<L> {
         self.enqueue(Tagged::new(task));
     }
 
-    /// Makes a task that this worker has just woken the next to run. What was next before goes
-    /// behind the worker's others, as by [`push`](Self::push). A task that is more or less urgent
+    /// Makes a task that this worker has just woken the next to run, but for up to 15 that were
+    /// taken out of a long ring at once. What was next before goes behind the worker's others, as
+    /// by [`push`](Self::push). A task that is more or less urgent
     /// than most, or belongs elsewhere, is pushed itself.
     ///
     /// After 3 such tasks in a row, another has to wait its turn.
@@ -331,17 +334,23 @@ impl<L: Links> Worker<L> {
         ring.or_else(|| self.pinned.pop(&self.mesh.links))
     }
 
-    /// Each [`SHARED_EVERY`]th call: the shared queues, and what others do not get to.
+    /// Each [`SHARED_EVERY`]th call, or up to 15 later: the shared queues, and what others do not
+    /// get to.
     #[inline]
     fn look_around(&self) -> Option<TaskIndex> {
         let countdown = self.until_shared.get() - 1;
-        self.until_shared.set(countdown);
         if countdown > 0 {
+            self.until_shared.set(countdown);
+            return None;
+        }
+        // As soon as the chunk is empty: what is brought in has a place there then.
+        if !self.seat.private.chunk().is_empty() {
             return None;
         }
         self.until_shared.set(SHARED_EVERY);
+        let is_long = self.queue.len() >= LONG;
         let found = if self.mesh.has_shared() {
-            self.take_share(if self.queue.len() < LONG { BATCH_MAX } else { FEW })
+            self.take_share(if is_long { FEW } else { BATCH_MAX })
         } else {
             None
         };
@@ -467,22 +476,31 @@ impl<L: Links> Worker<L> {
             mask &= !(1 << priority);
             let turn = self.shared_turns[priority].get();
             self.shared_turns[priority].set(turn.wrapping_add(1));
-            let taken = mesh.shared.take(&mesh.links, priority, turn, share, &mut tasks);
+            let taken = mesh
+                .shared
+                .take(&mesh.links, priority, turn, share, &mut tasks);
             if let Some((count, origin)) = taken {
-                self.spread(&tasks[1..count], origin);
+                self.spread(&tasks[1..count], origin, most == FEW);
                 return Some(tasks[0]);
             }
         }
         None
     }
 
-    /// Queues here what came with another one out of a shared queue.
-    fn spread(&self, tasks: &[TaskIndex], origin: Origin) {
+    /// Queues here what came with another one out of a shared queue: behind the worker's others, or
+    /// where it is few, before them.
+    fn spread(&self, tasks: &[TaskIndex], origin: Origin, is_few: bool) {
         for &task in tasks {
-            self.arrive(match origin {
+            let tagged = match origin {
                 Origin::Injector => Tagged::new(task),
                 Origin::Warehouse => Tagged::settled(task),
-            });
+            };
+            let is_placed = is_few
+                && (!L::HAS_ATTRIBUTES || self.mesh.attributes(task).is_usual())
+                && self.seat.private.append(tagged);
+            if !is_placed {
+                self.arrive(tagged);
+            }
         }
         // They were seen in the shared queue, and now only here: say so again.
         if !tasks.is_empty() && !self.alone {
