@@ -14,11 +14,9 @@ pub struct CellClass(
     u32,
 );
 
-/// The bytes of a cell, by class; multiples of 64, so that every cell starts a cache line.
-///
-/// From a page on, what is not touched costs addresses only, so one class does for all that is
-/// larger. It has room for 16 KiB and what the user keeps beside them.
-pub(crate) const CLASS_BYTES: [usize; CLASS_COUNT] = [128, 256, 512, 1024, 2048, 4096, 16384 + 128];
+/// The bytes of a cell, by class; multiples of 64, so that every cell starts a cache line. The
+/// largest has room for 8 KiB and what its user keeps beside them.
+pub(crate) const CLASS_BYTES: [usize; CLASS_COUNT] = [128, 256, 512, 1024, 2048, 4096, 8192 + 128];
 
 /// How many classes there are.
 pub(crate) const CLASS_COUNT: usize = 7;
@@ -161,7 +159,7 @@ mod tests {
     #[test]
     fn a_class_is_the_smallest_that_fits_and_starts_a_cache_line() {
         assert_eq!(CellClass::for_bytes(0).map(CellClass::bytes), Some(128));
-        assert_eq!(CellClass::for_bytes(16_513), None);
+        assert_eq!(CellClass::for_bytes(8321), None);
         for class in CellClass::all() {
             assert_eq!(class.bytes() % 64, 0);
             assert_eq!(CellClass::for_bytes(class.bytes()), Some(class));

@@ -4,7 +4,7 @@
 //! kinds of piece:
 //!
 //! - a [`Stack`], to run on: 16 KiB to 8 MiB, with a guard below it, from a [`StackPool`];
-//! - a cell, to keep something in: 128 bytes to 16 KiB, aligned to a cache line, from a
+//! - a cell, to keep something in: 128 bytes to 8 KiB, aligned to a cache line, from a
 //!   [`CellPool`], named by a [`CellIndex`].
 //!
 //! ```text

@@ -58,10 +58,10 @@ fn a_value_comes_back_by_its_bytes() {
     let unit = spawn_closure_on(&runtime, spawn_with(), || ()).expect("there is room");
     assert_eq!(joined::<()>(unit).ok(), Some(()));
     // One that does not fit into a cell.
-    let large = [1_u8; 17_000];
+    let large = [1_u8; 10_000];
     let sum = move || large.iter().map(|&n| u32::from(n)).sum::<u32>();
     let large = spawn_closure_on(&runtime, spawn_with(), sum).expect("there is room");
-    assert_eq!(joined::<u32>(large).ok(), Some(17_000));
+    assert_eq!(joined::<u32>(large).ok(), Some(10_000));
 }
 
 #[test]

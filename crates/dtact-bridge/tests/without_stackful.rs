@@ -68,7 +68,7 @@ fn boxed_and_inline_futures_give_their_values_and_drop_them_once() {
     let drops = Arc::new(AtomicUsize::new(0));
     let token = || Token(Arc::clone(&drops));
     let (first, second, third) = (token(), token(), token());
-    let large = [1_u8; 17_000];
+    let large = [1_u8; 10_000];
     let kept = runtime.spawn(async move {
         let _first = first;
         yield_now().await;

@@ -130,7 +130,7 @@ async fn live(life: Life, token: DropToken, drops: DropCount) -> DropToken {
 
 fn start(runtime: &Runtime, life: Life, drops: &DropCount) -> JoinHandle<DropToken> {
     let (token, counter) = (drops.token(), drops.clone());
-    let large = life.is_large.then_some([0_u8; 17_000]);
+    let large = life.is_large.then_some([0_u8; 10_000]);
     if life.is_closure {
         runtime.spawn_with_stack("128K", move || {
             let _large = std::hint::black_box(large);

@@ -111,7 +111,7 @@ fn names_and_switchers_arrive_at_the_fiber_and_at_no_other() {
             let token = drops.token();
             let own = runtime.spawn(never::<3>(Some(token)));
             // Too large for a cell.
-            let boxed = runtime.spawn(never::<17_000>(None));
+            let boxed = runtime.spawn(never::<10_000>(None));
             let inside = runtime.spawn(async {
                 let before = [0_u8; 9];
                 let after = never::<2>(None).await;
