@@ -23,13 +23,11 @@ pub(crate) use std::sync::{Arc, OnceLock};
 pub(crate) use base::thread::yield_now;
 
 /// How many threads the machine runs at a time, 1 if it does not say; the models must not ask.
-/// Asked once: the answer takes some thirty system calls, and is used as a size only.
 pub(crate) fn machine_threads() -> usize {
-    static THREADS: OnceLock<usize> = OnceLock::new();
     if cfg!(any(dtact_loom, dtact_shuttle)) {
         return 1;
     }
-    *THREADS.get_or_init(|| std::thread::available_parallelism().map_or(1, core::num::NonZero::get))
+    std::thread::available_parallelism().map_or(1, core::num::NonZero::get)
 }
 
 /// Counters for people: no protocol depends on them, and loom would only be slowed down. And the

@@ -4,6 +4,8 @@
 //!
 //! | operation | ordering | pairs with | why weaker is wrong |
 //! | --- | --- | --- | --- |
+//! | state, number of a thread of `look_at` | `Release` | state, to WALKING | frames could be written before those of the last look were read |
+//! | state, to WALKING of the handler | `Acquire` | state, number of a thread | as above |
 //! | state, DONE of the handler | `Release` | state, load of `look_at` | frames could be read before they are written |
 //! | state, load of `look_at` | `Acquire` | state, DONE | as above |
 
@@ -94,7 +96,7 @@ pub(super) fn look_at(signal: c_int, thread: ThreadId) -> Option<StackTrace> {
     if STATE.load(Ordering::Acquire) == WALKING {
         return None;
     }
-    STATE.store(thread, Ordering::Relaxed);
+    STATE.store(thread, Ordering::Release);
     // SAFETY: it asks for nothing.
     let process = unsafe { libc::getpid() };
     // SAFETY: a signal to a thread of this process, whose handler is there. If the thread has
@@ -127,7 +129,7 @@ extern "C" fn on_signal(_signal: c_int) {
     // SAFETY: the address of this thread's `errno`.
     let before = unsafe { errno.read() };
     if STATE
-        .compare_exchange(this_thread(), WALKING, Ordering::Relaxed, Ordering::Relaxed)
+        .compare_exchange(this_thread(), WALKING, Ordering::Acquire, Ordering::Relaxed)
         .is_ok()
     {
         let mut interrupted = Walk { count: None };
