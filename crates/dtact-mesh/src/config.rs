@@ -158,6 +158,13 @@ pub struct Config {
     pub seed: u32,
 }
 
+/// Asked once: the answer takes some thirty system calls, and a later one would be no better, since
+/// it says how many queues there are, not who runs.
+fn shards_default() -> usize {
+    static SHARDS: OnceLock<usize> = OnceLock::new();
+    *SHARDS.get_or_init(|| machine_threads().clamp(1, SHARDS_MAX))
+}
+
 impl Config {
     /// So many workers, all equally near; passing on and stealing; no watchdog; as many queues for
     /// outside threads as the machine runs threads at a time, within the bounds.
@@ -172,7 +179,7 @@ impl Config {
             stealing: true,
             slot_deadline: Duration::from_micros(100),
             watchdog: None,
-            shards: machine_threads().clamp(1, SHARDS_MAX),
+            shards: shards_default(),
             clock: Clock::default(),
             seed: 0,
         }

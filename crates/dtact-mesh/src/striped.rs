@@ -20,15 +20,15 @@ use crate::{
     task::{Links, NIL, TaskIndex},
 };
 
-/// How many misses a core has under way at once: more would help little. Few under loom, so that
-/// small models fill them.
+/// As many misses are under way at once. Few under loom, so that small models fill them.
 const LISTS: usize = if cfg!(dtact_loom) { 2 } else { 8 };
 
 #[derive(Debug)]
 pub(crate) struct Striped {
-    /// The oldest of each list, and its newest; of no meaning in one that is empty.
+    /// The oldest of each list, as a link says it, and its newest; of no meaning in one that is
+    /// empty.
     oldest: [u32; LISTS],
-    newest: [u32; LISTS],
+    newest: [TaskIndex; LISTS],
     /// The list of the oldest task.
     front: usize,
     count: usize,
@@ -38,7 +38,7 @@ impl Striped {
     pub(crate) const fn new() -> Self {
         Self {
             oldest: [NIL; LISTS],
-            newest: [NIL; LISTS],
+            newest: [TaskIndex::FIRST; LISTS],
             front: 0,
             count: 0,
         }
@@ -57,7 +57,7 @@ impl Striped {
     /// Puts a task behind the others.
     #[inline]
     pub(crate) fn push(&mut self, links: &impl Links, task: TaskIndex) {
-        self.extend_list(links, self.count, task.raw(), task.raw());
+        self.extend_list(links, self.count, task.raw(), task);
         self.count += 1;
     }
 
@@ -73,28 +73,34 @@ impl Striped {
 
     /// Puts a list, whose first task comes at place `at`, behind the one that this belongs to.
     #[inline]
-    fn extend_list(&mut self, links: &impl Links, at: usize, oldest: u32, newest: u32) {
+    fn extend_list(&mut self, links: &impl Links, at: usize, oldest: u32, newest: TaskIndex) {
         let list = self.list_of(at);
         // The place before in the same list is `at - LISTS`, if there is one.
         if at < LISTS {
             self.oldest[list] = oldest;
-        } else if let Some(last) = TaskIndex::from_raw(self.newest[list]) {
-            // Relaxed: the list's own edge orders what its links say.
-            links.link(last).store(oldest, Ordering::Relaxed);
+        } else {
+            // Relaxed: whoever shares a list guards it, and that orders what its links say.
+            let link = links.link(self.newest[list]);
+            link.store(oldest, Ordering::Relaxed);
         }
         self.newest[list] = newest;
     }
 
     /// Takes the oldest tasks, as many as there is room for, and says how many.
+    ///
+    /// # Panics
+    /// If the link words are not as [`Links`] promises.
     #[inline]
     pub(crate) fn take(&mut self, links: &impl Links, into: &mut [TaskIndex]) -> usize {
         let taken = into.len().min(self.count);
         for place in &mut into[..taken] {
             let list = self.front;
-            if let Some(task) = TaskIndex::from_raw(self.oldest[list]) {
-                self.oldest[list] = links.link(task).load(Ordering::Relaxed);
-                *place = task;
-            }
+            let task = TaskIndex::from_raw(self.oldest[list]);
+            let task =
+                task.expect("each task has a link word of its own, which others leave alone");
+            // Relaxed: as in `extend_list`. What the last one's says is never used.
+            self.oldest[list] = links.link(task).load(Ordering::Relaxed);
+            *place = task;
             self.front = self.list_of(1);
         }
         self.count -= taken;
