@@ -62,6 +62,28 @@ fn the_fourth_in_a_row_has_to_wait_its_turn() {
     assert!(runs[0] >= 75 && runs[1] >= 75, "not made next: {runs:?}");
 }
 
+/// What is made next brings others into the chunk each time, so that it need never be empty.
+#[test]
+fn neither_the_slot_nor_the_shared_queues_wait_for_a_chunk_that_is_filled_again_and_again() {
+    let (mesh, worker) = asked(1, 12);
+    (0..10).for_each(|raw| worker.push(task(raw)));
+    let mut running = worker.next().unwrap();
+    worker.push_woken(task(10));
+    mesh.inject(task(11));
+    let mut outstanding = vec![task(10), task(11)];
+    for call in 0_usize..400 {
+        let other = task(if call % 2 == 0 { 8 } else { 9 });
+        let _is_next = worker.make_next(other);
+        worker.push_yielded(running);
+        running = worker.next().unwrap();
+        outstanding.retain(|&one| one != running);
+        if outstanding.is_empty() {
+            return;
+        }
+    }
+    panic!("{outstanding:?} never came");
+}
+
 #[test]
 fn a_task_between_two_of_them_lets_the_count_begin_again() {
     let (_mesh, worker) = asked(1, 4);

@@ -148,7 +148,7 @@ fn of_more_yielding_tasks_than_a_ring_holds_each_gets_its_turns_and_few_are_carr
     let stored = |worker: &dtact_mesh::Worker<_>| worker.mesh().stats()[0].stored;
     let before = stored(&worker);
     let mut turns = vec![0_u32; tasks];
-    // What comes in has some four turns, and then waits for the others to have theirs.
+    // Enough for all to come in once, though those that are in have several turns each.
     let calls = 8 * tasks;
     for _ in 0..calls {
         let task = worker.next().unwrap();
@@ -176,7 +176,7 @@ fn a_busy_ring_does_not_starve_the_shared_queue() {
         }
         (next != task(2)).then_some(())
     });
-    assert!(waited.take(1000).count() < 62);
+    assert!(waited.take(1000).count() < 18);
 }
 
 #[test]

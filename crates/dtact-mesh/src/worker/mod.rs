@@ -17,7 +17,8 @@
 //!
 //! # Who starves
 //! Nobody: the slot gives at most [`SLOT_RUN_MAX`] tasks in a row, pinned tasks and the ring take
-//! turns, and each [`SHARED_EVERY`]th call looks at the shared queues first.
+//! turns, and after [`SHARED_EVERY`] calls, [`LOOK_LATEST`] at most, the shared queues come first.
+//! A slot that waits for a chunk then goes into the ring.
 
 mod blocking;
 mod classes;
@@ -56,9 +57,11 @@ const SLOT_RUN_MAX: u32 = 3;
 /// Each so many calls of `next` the shared queues come first. Prime, so that it falls in step with
 /// no pattern of the tasks.
 const SHARED_EVERY: u32 = 17;
-/// A ring with so many tasks is long. What comes into it soon pushes out as many others; so it is
-/// no more than a fourth of what was run meanwhile, and each task that comes in has a few turns
-/// before it is pushed out again, and one at once.
+/// They come first after so many at the latest: a chunk that is not filled again is empty by then.
+const LOOK_LATEST: u32 = SHARED_EVERY + 16;
+const _: () = assert!(LOOK_LATEST as usize - SHARED_EVERY as usize >= CHUNK_MAX);
+/// A ring with so many tasks is long. What comes into it soon pushes out as many others; so they
+/// are few beside what was run meanwhile, and each has a turn at once.
 const LONG: u64 = STEP;
 const FEW: usize = 6;
 const _: () = assert!(FEW < CHUNK_MAX, "they go into an empty chunk");
@@ -137,7 +140,7 @@ impl<L: Links> Worker<L> {
             classes: Classes::default(),
             made_next: MadeNext::new(),
             slot_run: Cell::new(0),
-            until_shared: Cell::new(SHARED_EVERY),
+            until_shared: Cell::new(LOOK_LATEST),
             until_stalled: Cell::new(STALLED_EVERY),
             steps: Cell::new(0),
             watched: Cell::new(Watched::NOBODY),
@@ -334,27 +337,36 @@ impl<L: Links> Worker<L> {
         ring.or_else(|| self.pinned.pop(&self.mesh.links))
     }
 
-    /// Each [`SHARED_EVERY`]th call, or up to 15 later: the shared queues, and what others do not
-    /// get to.
+    /// The shared queues, and what others do not get to: after [`SHARED_EVERY`] calls, as soon as
+    /// the chunk is empty, so that what is brought in has a place there; or after [`LOOK_LATEST`].
     #[inline]
     fn look_around(&self) -> Option<TaskIndex> {
-        let countdown = self.until_shared.get() - 1;
-        if countdown > 0 {
-            self.until_shared.set(countdown);
+        let left = self.until_shared.get() - 1;
+        let is_chunk_empty = self.seat.private.chunk().is_empty();
+        if left > LOOK_LATEST - SHARED_EVERY || left > 0 && !is_chunk_empty {
+            self.until_shared.set(left);
             return None;
         }
-        // As soon as the chunk is empty: what is brought in has a place there then.
-        if !self.seat.private.chunk().is_empty() {
-            return None;
+        self.until_shared.set(LOOK_LATEST);
+        if !is_chunk_empty {
+            self.release_slot();
         }
-        self.until_shared.set(SHARED_EVERY);
         let is_long = self.queue.len() >= LONG;
         let found = if self.mesh.has_shared() {
-            self.take_share(if is_long { FEW } else { BATCH_MAX })
+            self.take_share(is_long)
         } else {
             None
         };
         found.or_else(|| self.look_for_stalled())
+    }
+
+    /// The chunk is filled again and again: the slot, which comes after it, waits no longer.
+    #[cold]
+    #[inline(never)]
+    fn release_slot(&self) {
+        if let Some(task) = self.seat.private.take_slot() {
+            self.retire_slot(task);
+        }
     }
 
     #[inline]
@@ -455,15 +467,16 @@ impl<L: Links> Worker<L> {
     #[inline]
     fn take_shared(&self) -> Option<TaskIndex> {
         if self.mesh.has_shared() {
-            self.take_share(BATCH_MAX)
+            self.take_share(false)
         } else {
             None
         }
     }
 
     #[cold]
-    fn take_share(&self, most: usize) -> Option<TaskIndex> {
+    fn take_share(&self, is_long: bool) -> Option<TaskIndex> {
         let mesh = &*self.mesh;
+        let most = if is_long { FEW } else { BATCH_MAX };
         let workers = mesh.config().workers;
         let share = |length: usize| match mesh.config().mode {
             Mode::Global => 1,
@@ -480,7 +493,7 @@ impl<L: Links> Worker<L> {
                 .shared
                 .take(&mesh.links, priority, turn, share, &mut tasks);
             if let Some((count, origin)) = taken {
-                self.spread(&tasks[1..count], origin, most == FEW);
+                self.spread(&tasks[1..count], origin, is_long);
                 return Some(tasks[0]);
             }
         }
@@ -488,22 +501,24 @@ impl<L: Links> Worker<L> {
     }
 
     /// Queues here what came with another one out of a shared queue: behind the worker's others, or
-    /// where it is few, before them.
-    fn spread(&self, tasks: &[TaskIndex], origin: Origin, is_few: bool) {
+    /// where these are many, before them.
+    fn spread(&self, tasks: &[TaskIndex], origin: Origin, is_long: bool) {
+        let mut others_may_take = false;
         for &task in tasks {
             let tagged = match origin {
                 Origin::Injector => Tagged::new(task),
                 Origin::Warehouse => Tagged::settled(task),
             };
-            let is_placed = is_few
+            let is_placed = is_long
                 && (!L::HAS_ATTRIBUTES || self.mesh.attributes(task).is_usual())
                 && self.seat.private.append(tagged);
             if !is_placed {
                 self.arrive(tagged);
+                others_may_take = true;
             }
         }
         // They were seen in the shared queue, and now only here: say so again.
-        if !tasks.is_empty() && !self.alone {
+        if others_may_take && !self.alone {
             self.mesh.announce();
         }
     }
