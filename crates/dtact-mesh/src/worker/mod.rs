@@ -351,9 +351,8 @@ impl<L: Links> Worker<L> {
         if !is_chunk_empty {
             self.release_slot();
         }
-        let is_long = self.queue.len() >= LONG;
         let found = if self.mesh.has_shared() {
-            self.take_share(is_long)
+            self.take_share(self.queue.len() >= LONG)
         } else {
             None
         };
