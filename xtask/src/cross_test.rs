@@ -3,6 +3,7 @@
 //! ```text
 //!  places.rs    targets whose tests run here, under an emulator where needed ──► report.rs reads
 //!                                                                                what they print
+//!  tools.rs     the compilers and emulators that they take
 //!  checked.rs   targets that nothing here can run: linted, assembled, read             │
 //!       │                                                                              │
 //!       └──────────────► table.rs: a table of what came of it ◄────────────────────────┘
@@ -12,12 +13,14 @@ mod checked;
 mod places;
 mod report;
 mod table;
+mod tools;
 
 use std::time::Instant;
 
 use crate::outcome::Halt;
 use crate::shell::Shell;
 use crate::wine::Wine;
+pub(crate) use places::left_out;
 use places::{CRATES, Emulator, PLACES, Place, Profile, Run};
 use report::{Outcome, Reader};
 pub(crate) use table::stale as stale_table;

@@ -6,7 +6,7 @@
 
 use dtact_arena::{ArenaError, CellCache, CellPool, StackCache, StackPool};
 
-fn main() -> Result<(), ArenaError> {
+pub(crate) fn main() -> Result<(), ArenaError> {
     let stacks = StackPool::builder()
         .stack_bytes(256 * 1024)
         .capacity(100)

@@ -128,7 +128,7 @@ impl Jobs {
 }
 
 #[expect(clippy::print_stdout, reason = "an example shows what it does")]
-fn main() -> Result<(), MeshError> {
+pub(crate) fn main() -> Result<(), MeshError> {
     // One worker, so that the order shows; it is busy until all are queued.
     let pool = Pool::new(1, 64)?;
     let (start, started) = mpsc::channel::<()>();

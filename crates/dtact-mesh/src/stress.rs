@@ -12,8 +12,9 @@ use std::{
 
 use crate::{ArrayLinks, Config, Mesh, Parked, TaskIndex, WorkerId, park::Planted};
 
-/// How long nothing may happen before the run counts as stuck: far longer than any hand-over.
-const STUCK: Duration = Duration::from_millis(500);
+/// How long nothing may happen before the run counts as stuck: far longer than any hand-over, also
+/// on a machine with twenty programs to a processor. What is lost stays lost, however long.
+const STUCK: Duration = Duration::from_secs(5);
 
 /// Hands so many tasks, one at a time, to two workers that sleep in between. How many ran.
 fn hand_over(tasks: usize, mistake: Planted) -> usize {
@@ -68,7 +69,7 @@ fn hand_over(tasks: usize, mistake: Planted) -> usize {
 #[test]
 fn no_wake_up_is_lost() {
     let tasks = if cfg!(miri) { 30 } else { 50_000 };
-    // A machine that does nothing else for half a second is not stuck: once more would be.
+    // A machine that does nothing else for seconds is not stuck: once more would be.
     let done = |_| hand_over(tasks, Planted::Nothing) == tasks;
     assert!((0..3).any(done), "a wake-up was lost");
 }

@@ -177,7 +177,7 @@ impl Drop for Noisy {
     }
 }
 
-fn main() {
+pub(crate) fn main() {
     let numbers: Vec<u64> = fibonacci().take(12).collect();
     println!("{numbers:?}");
     assert_eq!(numbers, [0, 1, 1, 2, 3, 5, 8, 13, 21, 34, 55, 89]);

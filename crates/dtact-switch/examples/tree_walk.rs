@@ -61,7 +61,7 @@ fn in_order(tree: &Rc<Tree>) -> Result<impl Iterator<Item = u32>, StackError> {
     ))
 }
 
-fn main() -> Result<(), StackError> {
+pub(crate) fn main() -> Result<(), StackError> {
     let one: Rc<Tree> = Rc::new([5, 2, 8, 1, 9, 3].into_iter().collect());
     let other: Rc<Tree> = Rc::new([1, 2, 3, 5, 8, 9].into_iter().collect());
     for value in in_order(&one)? {

@@ -295,8 +295,9 @@ fn runtimes_come_and_go_without_leaving_threads_or_memory() {
         assert_eq!(drops.count(), (10 + rounds) * 3);
         assert_eq!(threads(), threads_before);
         let mappings_after = mappings();
+        // ThreadSanitizer maps memory of its own as it learns.
         assert!(
-            mappings_after <= mappings_before + 8,
+            cfg!(dtact_tsan) || mappings_after <= mappings_before + 8,
             "{mappings_before} mappings became {mappings_after}"
         );
     });

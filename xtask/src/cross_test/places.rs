@@ -3,6 +3,9 @@
 //!
 //! A target can be several places: one for each processor or page size that its emulator pretends.
 
+use std::fmt::Write as _;
+
+use super::tools;
 use crate::outcome::Halt;
 use crate::shell::{Shell, Tool};
 use crate::wine;
@@ -93,20 +96,30 @@ const fn slow(profile: Profile, crates: &'static [&'static str]) -> Run {
     }
 }
 
-/// The runtime with all that it stands on.
-const WHOLE: &[Run] = &[
-    run(Profile::Debug, STACK),
-    run(Profile::Release, &[SWITCH]),
-    slow(Profile::Parts, &[ARENA, MESH, BRIDGE, DTACT]),
-];
+/// Everything in debug; in release the switch as users build it, and what it carries in parts.
+const fn all(ffi: Run) -> [Run; 5] {
+    [
+        run(Profile::Debug, STACK),
+        EXPANSIONS,
+        ffi,
+        run(Profile::Release, &[SWITCH]),
+        slow(Profile::Parts, &[ARENA, MESH, BRIDGE, DTACT, FFI]),
+    ]
+}
 
-const AT_BUILD: (&str, &str) = (
-    MACROS,
-    "they run where the compiler runs, not on the target",
+/// What the macros write, compiled for the target. They themselves run where the compiler does.
+const EXPANSIONS: Run = Run {
+    args: &["--test", "accepted", "--test", "refused"],
+    ..run(Profile::Debug, &[MACROS])
+};
+
+const NOT_OF_MACROS: (&str, &str) = (
+    "dtact-macros: unit tests",
+    "the macros run where the compiler runs, and so do these, by `cargo xtask test`",
 );
-const COMPILES_C: (&str, &str) = (
-    FFI,
-    "its tests start the C compiler of the machine they run on",
+const NO_CPP: (&str, &str) = (
+    "dtact-ffi: c_abi",
+    "programs are linked statically there, and there is no C++ library to link",
 );
 const NOT_OF_PAGES: &str = "nothing in it knows the size of a page";
 const NOT_OF_CPU: &str = "nothing in it asks what the processor can do";
@@ -119,17 +132,25 @@ pub(crate) static PLACES: [Place; 7] = [
         triple: "x86_64-unknown-linux-musl",
         variant: "",
         how: "on the machine itself",
-        tools: &MUSL_TOOLS,
+        tools: &tools::MUSL,
         linker: None,
         emulator: Emulator::None,
         vars: &[],
         runs: &[
             run(Profile::Debug, &[SWITCH, ARENA, MESH]),
             slow(Profile::Debug, &[BRIDGE, DTACT]),
+            Run {
+                in_ci: false,
+                ..EXPANSIONS
+            },
+            Run {
+                args: &["--lib"],
+                ..slow(Profile::Debug, &[FFI])
+            },
             slow(Profile::Release, &[SWITCH]),
             slow(Profile::Parts, &[ARENA, MESH, BRIDGE, DTACT]),
         ],
-        left_out: &[AT_BUILD, COMPILES_C],
+        left_out: &[NOT_OF_MACROS, NO_CPP],
     },
     Place {
         variant: "max",
@@ -149,7 +170,7 @@ pub(crate) static PLACES: [Place; 7] = [
             (MESH, NOT_OF_CPU),
             (BRIDGE, NOT_OF_CPU),
             (DTACT, NOT_OF_CPU),
-            AT_BUILD,
+            (MACROS, NOT_OF_CPU),
             (FFI, NOT_OF_CPU),
         ],
         ..AARCH64
@@ -158,7 +179,7 @@ pub(crate) static PLACES: [Place; 7] = [
         triple: "riscv64gc-unknown-linux-gnu",
         variant: "",
         how: "under qemu",
-        tools: &RISCV64_TOOLS,
+        tools: &tools::RISCV64,
         linker: Some((
             "CARGO_TARGET_RISCV64GC_UNKNOWN_LINUX_GNU_LINKER",
             "riscv64-linux-gnu-gcc",
@@ -167,15 +188,18 @@ pub(crate) static PLACES: [Place; 7] = [
             "CARGO_TARGET_RISCV64GC_UNKNOWN_LINUX_GNU_RUNNER",
             "qemu-riscv64 -L /usr/riscv64-linux-gnu",
         ),
-        vars: &[],
-        runs: WHOLE,
-        left_out: &[AT_BUILD, COMPILES_C],
+        vars: &[
+            ("CC", "riscv64-linux-gnu-gcc"),
+            ("CXX", "riscv64-linux-gnu-g++"),
+        ],
+        runs: &all(slow(Profile::Debug, &[FFI])),
+        left_out: &[NOT_OF_MACROS],
     },
     Place {
         triple: "x86_64-pc-windows-gnu",
         variant: "",
         how: "under Wine",
-        tools: &WINDOWS_TOOLS,
+        tools: &tools::WINDOWS,
         linker: Some(("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_LINKER", wine::GCC)),
         emulator: Emulator::Wine("CARGO_TARGET_X86_64_PC_WINDOWS_GNU_RUNNER"),
         vars: &[],
@@ -197,7 +221,10 @@ pub(crate) static PLACES: [Place; 7] = [
             ),
             (BRIDGE, NO_PORT),
             (DTACT, NO_PORT),
-            AT_BUILD,
+            (
+                MACROS,
+                "what it writes names the runtime, which does not compile there yet",
+            ),
             (FFI, NO_PORT),
         ],
     },
@@ -227,7 +254,7 @@ const AARCH64: Place = Place {
     triple: "aarch64-unknown-linux-gnu",
     variant: "",
     how: "",
-    tools: &AARCH64_TOOLS,
+    tools: &tools::AARCH64,
     linker: Some((
         "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER",
         "aarch64-linux-gnu-gcc",
@@ -236,9 +263,12 @@ const AARCH64: Place = Place {
         AARCH64_RUNNER,
         "qemu-aarch64 -cpu max -L /usr/aarch64-linux-gnu",
     ),
-    vars: &[],
-    runs: WHOLE,
-    left_out: &[AT_BUILD, COMPILES_C],
+    vars: &[
+        ("CC", "aarch64-linux-gnu-gcc"),
+        ("CXX", "aarch64-linux-gnu-g++"),
+    ],
+    runs: &all(run(Profile::Debug, &[FFI])),
+    left_out: &[NOT_OF_MACROS],
 };
 
 /// AArch64 has pages of 4, 16 and 64 KiB, and the emulator pretends each.
@@ -288,95 +318,11 @@ const LARGE_PAGES: Place = Place {
         (MESH, NOT_OF_PAGES),
         (BRIDGE, NOT_OF_PAGES),
         (DTACT, "its tests count on stacks of a few usual pages"),
-        AT_BUILD,
+        (MACROS, NOT_OF_PAGES),
         (FFI, NOT_OF_PAGES),
     ],
     ..AARCH64
 };
-
-const MUSL_TOOLS: [Tool; 1] = [library(
-    "the standard library for x86_64-unknown-linux-musl",
-    &library_is_here("x86_64-unknown-linux-musl"),
-    "rustup target add x86_64-unknown-linux-musl",
-)];
-
-const WINDOWS_TOOLS: [Tool; 3] = [
-    library(
-        "the standard library for x86_64-pc-windows-gnu",
-        &library_is_here("x86_64-pc-windows-gnu"),
-        "rustup target add x86_64-pc-windows-gnu",
-    ),
-    wine::MINGW,
-    wine::WINE,
-];
-
-const AARCH64_TOOLS: [Tool; 3] = [
-    library(
-        "the standard library for aarch64-unknown-linux-gnu",
-        &library_is_here("aarch64-unknown-linux-gnu"),
-        "rustup target add aarch64-unknown-linux-gnu",
-    ),
-    Tool {
-        name: "a C compiler and library for AArch64",
-        probe: &[
-            "sh",
-            "-c",
-            "aarch64-linux-gnu-gcc --version && test -e /usr/aarch64-linux-gnu/lib/crt1.o",
-        ],
-        get: "apt-get update && apt-get install -y --no-install-recommends \
-              gcc-aarch64-linux-gnu libc6-dev-arm64-cross",
-        may_lack: false,
-    },
-    emulator("an emulator of AArch64", &["qemu-aarch64", "--version"]),
-];
-
-const RISCV64_TOOLS: [Tool; 3] = [
-    library(
-        "the standard library for riscv64gc-unknown-linux-gnu",
-        &library_is_here("riscv64gc-unknown-linux-gnu"),
-        "rustup target add riscv64gc-unknown-linux-gnu",
-    ),
-    Tool {
-        name: "a C compiler and library for RISC-V 64",
-        probe: &[
-            "sh",
-            "-c",
-            "riscv64-linux-gnu-gcc --version && test -e /usr/riscv64-linux-gnu/lib/crt1.o",
-        ],
-        get: "apt-get update && apt-get install -y --no-install-recommends \
-              gcc-riscv64-linux-gnu libc6-dev-riscv64-cross",
-        may_lack: false,
-    },
-    emulator("an emulator of RISC-V 64", &["qemu-riscv64", "--version"]),
-];
-
-/// The probe for a target's standard library: rustc names the folder whether or not it is there.
-const fn library_is_here(triple: &'static str) -> [&'static str; 4] {
-    [
-        "sh",
-        "-c",
-        "test -e \"$(rustc --print target-libdir --target $0)\"",
-        triple,
-    ]
-}
-
-const fn library(name: &'static str, probe: &'static [&'static str], get: &'static str) -> Tool {
-    Tool {
-        name,
-        probe,
-        get,
-        may_lack: false,
-    }
-}
-
-const fn emulator(name: &'static str, probe: &'static [&'static str]) -> Tool {
-    Tool {
-        name,
-        probe,
-        get: "apt-get update && apt-get install -y --no-install-recommends qemu-user",
-        may_lack: false,
-    }
-}
 
 impl Place {
     /// What to call it: the target, and what sets this place apart.
@@ -403,6 +349,27 @@ impl Place {
     }
 }
 
+/// What each place leaves out, and why, as a table of `docs/porting.md`.
+pub(crate) fn left_out() -> String {
+    let mut rows: Vec<((&str, &str), Vec<String>)> = Vec::new();
+    for place in &PLACES {
+        for key in place.left_out {
+            let name = format!("`{}`", place.name());
+            match rows.iter_mut().find(|(other, _)| other == key) {
+                Some((_, places)) => places.push(name),
+                None => rows.push((*key, vec![name])),
+            }
+        }
+    }
+    rows.sort();
+    let mut table = String::from("| crate, or what of it | left out on | why |\n");
+    table += "| --- | --- | --- |\n";
+    for ((what, why), places) in rows {
+        let _ = writeln!(table, "| {what} | {} | {why} |", places.join(", "));
+    }
+    table
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -417,6 +384,16 @@ mod tests {
                 assert!(is_run != is_left_out, "{name} on {}", place.name());
             }
         }
+    }
+
+    #[test]
+    fn what_several_places_leave_out_for_one_reason_is_one_line() {
+        let table = left_out();
+        let of_pages = table.lines().filter(|line| line.contains(NOT_OF_PAGES));
+        for line in of_pages {
+            assert!(line.contains("16-KiB") && line.contains("64-KiB"), "{line}");
+        }
+        assert!(table.contains(NO_CPP.1));
     }
 
     #[test]

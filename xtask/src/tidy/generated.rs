@@ -7,7 +7,7 @@ use crate::cross_test;
 const BEGIN: &str = "<!-- written by `cargo xtask tidy --write`: begin -->\n";
 const END: &str = "<!-- written by `cargo xtask tidy --write`: end -->";
 
-/// Compares the table of skips with the sources, and the table of targets with what
+/// Compares the tables of skips with the sources, and the table of targets with what
 /// `cargo xtask cross-test` runs.
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -34,13 +34,14 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     findings
 }
 
-/// The page with the table of skips as it is to be.
+/// The page with the table of skips, and that of crates that a place leaves out, as they are to be.
 pub(super) fn written(tree: &Tree) -> Option<String> {
     let page = &tree.file(skips::PAGE)?.text;
     let (before, rest) = page.split_once(BEGIN)?;
     let (_, after) = rest.split_once(END)?;
-    let table = skips::table(tree);
-    Some(format!("{before}{BEGIN}{table}{END}{after}"))
+    let tests = skips::table(tree);
+    let crates = cross_test::left_out();
+    Some(format!("{before}{BEGIN}{tests}\n{crates}{END}{after}"))
 }
 
 /// The first line, from 1, in which two texts differ.

@@ -40,9 +40,13 @@ const LAYERS: [(&str, &[&str]); 10] = [
 /// the crate stands alone without.
 const BEHIND_A_FEATURE: [(&str, &str); 1] = [("dtact-arena", "dtact-switch")];
 
-/// Compares the manifests with the table, both ways.
+/// The page that tells people of the layers, in a table with a row for each crate.
+const PAGE: &str = "docs/architecture.md";
+const HEADING: &str = "## Layers";
+
+/// Compares the manifests with the table, both ways, and the page with it.
 pub(super) fn check(tree: &Tree) -> Vec<Finding> {
-    let mut findings = Vec::new();
+    let mut findings = tree.file(PAGE).map(told).unwrap_or_default();
     for file in tree
         .of(Kind::Toml)
         .filter(|file| file.path.ends_with("/Cargo.toml"))
@@ -70,6 +74,35 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
             let text = format!("the table has `{name}` depend on `{missing}`, and it does not");
             findings.push(Finding::new(&file.path, 1, "layers", text));
         }
+    }
+    findings
+}
+
+/// What the page says otherwise than the table here.
+fn told(page: &File) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut is_here = false;
+    let mut told = Vec::new();
+    for (number, line) in page.lines() {
+        if line.starts_with('#') {
+            is_here = line == HEADING;
+        }
+        // The names in backticks: first the crate, then those that it may depend on.
+        let mut names = line.split('`').skip(1).step_by(2);
+        let Some(name) = names.next().filter(|_| is_here && line.starts_with("| `")) else {
+            continue;
+        };
+        told.push(name);
+        let edges: Vec<_> = names.collect();
+        let is_right = LAYERS.contains(&(name, &edges));
+        if !is_right {
+            let text = format!("says of `{name}` what `{}` does not", file!());
+            findings.push(Finding::new(PAGE, number, "layers", text));
+        }
+    }
+    for (name, _) in LAYERS.iter().filter(|(name, _)| !told.contains(name)) {
+        let text = format!("has no row for `{name}` under \"{HEADING}\"");
+        findings.push(Finding::new(PAGE, 1, "layers", text));
     }
     findings
 }
@@ -163,7 +196,28 @@ fn key_and_value(line: &str) -> Option<(&str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::super::tree::found;
-    use super::check;
+    use super::*;
+
+    fn page(change: impl Fn(String) -> String) -> Vec<String> {
+        let rows = LAYERS.iter().map(|(name, edges)| {
+            let edges: Vec<_> = edges.iter().map(|edge| format!("`{edge}`")).collect();
+            format!("| `{name}` | {} |\n", edges.join(", "))
+        });
+        let text = format!(
+            "# A\n| `b` | `c` |\n{HEADING}\n{}",
+            rows.collect::<String>()
+        );
+        found(check, &[(PAGE, &change(text))])
+    }
+
+    #[test]
+    fn the_page_says_what_the_table_says() {
+        assert!(page(|text| text).is_empty());
+        let other = "| `xtask` | `dtact` |";
+        assert_eq!(page(|text| text.replace("| `xtask` |  |", other)).len(), 1);
+        assert_eq!(page(|text| text.replace("| `fuzz`", "| fuzz")).len(), 1);
+        assert_eq!(page(|text| text + "| `new` | – |\n").len(), 1);
+    }
 
     fn lines(name: &str, rest: &str) -> Vec<String> {
         let text = format!("[package]\nname = \"{name}\"\n{rest}");

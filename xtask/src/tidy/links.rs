@@ -5,7 +5,9 @@ use super::markdown::{self, Reference};
 use super::tree::{File, Kind, Tree};
 
 /// Text between backticks that begins so names a path from the root of the repository.
-const FOLDERS: [&str; 6] = [".cargo/", ".ci/", "benches/", "crates/", "docs/", "xtask/"];
+const FOLDERS: [&str; 7] = [
+    ".cargo/", ".ci/", "benches/", "crates/", "docs/", "fuzz/", "xtask/",
+];
 
 /// Letters that make a pattern or a command of what would be a path.
 const NO_PATH: [char; 9] = ['…', '*', '<', '>', '{', '}', '$', ' ', '|'];

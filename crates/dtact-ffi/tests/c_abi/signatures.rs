@@ -10,7 +10,7 @@ use dtact_ffi::{DtactConfig, DtactHandle, DtactSpawnOptions, DtactStatus};
 
 use crate::{
     header::declared,
-    toolchain::{Ended, c_compilers, crate_dir, run},
+    toolchain::{Ended, c_compiler, c_compilers, crate_dir, run},
 };
 
 /// A function of the library, as C writes it.
@@ -172,7 +172,7 @@ fn the_signatures_of_the_header_are_those_of_the_library() {
     let names = functions.iter().map(|function| function.name.clone());
     assert_eq!(names.collect::<std::collections::BTreeSet<_>>(), declared());
     for compiler in c_compilers() {
-        let ended = compiled_by(compiler, &functions, &layouts());
+        let ended = compiled_by(&compiler, &functions, &layouts());
         assert_eq!((ended.code, &*ended.stderr), (Some(0), ""), "{compiler}");
     }
 }
@@ -185,11 +185,11 @@ fn a_signature_that_differs_is_found() {
         "pub extern \"C\" fn dtact_sleep(ms: u64) -> u64 {",
         "pub extern \"C\" fn dtact_status_message(status: i32) -> *mut c_char {",
     ] {
-        let ended = compiled_by("cc", &[function(wrong)], &"\n".repeat(wrong.len()));
+        let ended = compiled_by(&c_compiler(), &[function(wrong)], &"\n".repeat(wrong.len()));
         assert_ne!(ended.code, Some(0), "{wrong}");
     }
     let ended = compiled_by(
-        "cc",
+        &c_compiler(),
         &[],
         "_Static_assert(sizeof(dtact_config_t) == 1, \"\");",
     );

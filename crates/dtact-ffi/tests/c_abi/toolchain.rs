@@ -1,4 +1,7 @@
 //! The C compiler, and running what it made, each for a bounded time.
+//!
+//! On a target that an emulator runs, `CC` and `CXX` name the compilers for it, and `DTACT_RUNNER`
+//! the emulator: the compilers are of the machine, and what they make goes through it.
 
 use std::{
     env,
@@ -53,32 +56,54 @@ pub(crate) fn library(name: &str) -> PathBuf {
 
 /// Compiles a program of `tests/`, with every warning an error.
 pub(crate) fn compile(source: &str, linked: Linked) -> PathBuf {
-    let (variable, default, standard) = if is_cpp(source) {
-        ("CXX", "c++", "c++17")
+    let (compiler, standard) = if is_cpp(source) {
+        (cpp_compiler(), "c++17")
     } else {
-        ("CC", "cc", "c11")
+        (c_compiler(), "c11")
     };
-    let compiler = env::var_os(variable).unwrap_or_else(|| default.into());
     compile_by(&compiler, standard, source, linked)
 }
 
-/// The C compilers that are here: `cc`, and Clang where it is.
-pub(crate) fn c_compilers() -> impl Iterator<Item = &'static str> {
-    present(["cc", "clang"])
+/// The C compiler: what `CC` names, else `cc`.
+pub(crate) fn c_compiler() -> String {
+    env::var("CC").unwrap_or_else(|_| "cc".to_owned())
 }
 
-/// The C++ compilers that are here: `c++`, and `clang++` where it is another.
-pub(crate) fn cpp_compilers() -> impl Iterator<Item = &'static str> {
-    present(["c++", "clang++"])
+/// The C++ compiler: what `CXX` names, else `c++`.
+pub(crate) fn cpp_compiler() -> String {
+    env::var("CXX").unwrap_or_else(|_| "c++".to_owned())
 }
 
-/// The first, which has to be, and the second, if it is here.
-fn present(compilers: [&'static str; 2]) -> impl Iterator<Item = &'static str> {
-    compilers.into_iter().filter(move |compiler| {
-        let mut command = Command::new(compiler);
-        command.arg("--version").stdout(Stdio::null());
-        *compiler == compilers[0] || command.status().is_ok_and(|status| status.success())
-    })
+/// The C compilers that are here: the usual one, and Clang where it is.
+pub(crate) fn c_compilers() -> impl Iterator<Item = String> {
+    present(c_compiler(), "cc", "clang")
+}
+
+/// The C++ compilers that are here: the usual one, and `clang++` where it is.
+pub(crate) fn cpp_compilers() -> impl Iterator<Item = String> {
+    present(cpp_compiler(), "c++", "clang++")
+}
+
+/// The first, which has to be, and the second, if it is here. A first one that was asked for in
+/// place of the usual is alone: it may compile for another target than the second.
+fn present(first: String, usual: &str, second: &str) -> impl Iterator<Item = String> {
+    let mut version = Command::new(second);
+    version.arg("--version").stdout(Stdio::null());
+    let both = first == usual && version.status().is_ok_and(|status| status.success());
+    let second = both.then(|| second.to_owned());
+    core::iter::once(first).chain(second)
+}
+
+/// A program to run: through the emulator that `DTACT_RUNNER` names, if any.
+pub(crate) fn program(path: &Path) -> Command {
+    let runner = env::var("DTACT_RUNNER").unwrap_or_default();
+    let mut words = runner.split_whitespace();
+    let Some(emulator) = words.next() else {
+        return Command::new(path);
+    };
+    let mut command = Command::new(emulator);
+    command.args(words).arg(path);
+    command
 }
 
 fn is_cpp(source: &str) -> bool {

@@ -91,7 +91,7 @@ pub(crate) fn this_program() -> Command {
 }
 
 /// Waits, without hogging a core, until `is_so`; panics when the time is over.
-pub(crate) fn until(what: &str, is_so: impl Fn() -> bool) {
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let begin = Instant::now();
     let (_keep, never) = mpsc::channel::<()>();
     while !is_so() {

@@ -237,6 +237,10 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(
+        dtact_tsan,
+        ignore = "the tool calls handlers later, from a place of its own: they see no stack"
+    )]
     fn a_thread_that_is_gone_does_not_answer_and_the_next_one_does() {
         install(libc::SIGURG).expect("it is used for nothing else");
         let gone = std::thread::spawn(this_thread).join().expect("it ends");
