@@ -28,7 +28,7 @@ use crate::{
     registry::RUNTIMES,
     runtime::{Shared, shutdown},
     sync::Ordering,
-    wait::wait,
+    wait::wait_or,
     worker::{
         context::{self, WorkerContext},
         dispatch,
@@ -102,7 +102,14 @@ impl<T> JoinHandle<T> {
         if self.would_deadlock() {
             return Err(JoinError::Deadlock);
         }
-        wait(self)
+        let fiber = self.fiber();
+        wait_or(self, || {
+            // It was to be suspended, and cannot be.
+            let is_deadlock = fiber.is_some_and(|fiber| {
+                context::current().is_some_and(|context| is_blocked_by(context, fiber))
+            });
+            is_deadlock.then_some(Err(JoinError::Deadlock))
+        })
     }
 
     /// Whether a [`wait`](Self::wait) from here would be refused, as it could never end.

@@ -20,7 +20,7 @@ use crate::{
     runtime::{Shared, metrics::Counters, shared::CellLinks},
     sync::{Arc, panicking},
     time::timers::Timers,
-    worker::{running::RunningFiber, suspension::Left},
+    worker::{running::RunningFiber, suspension::Left, thread_locals::ThreadLocals},
 };
 
 /// How many idle stacks a worker keeps for itself, beside its spare.
@@ -49,6 +49,8 @@ pub(crate) struct WorkerContext {
     /// The stack the loop stands on, its size, and whether that is more than workers need.
     stack: Cell<Option<Stack>>,
     stack_bytes: Cell<usize>,
+    /// Its lowest byte, and one past its highest.
+    stack_range: Cell<(usize, usize)>,
     is_on_larger: Cell<bool>,
     /// The stack the loop will go on on when a fiber keeps the one above.
     pub(crate) spare: Cell<Option<Stack>>,
@@ -60,6 +62,7 @@ pub(crate) struct WorkerContext {
     pub(crate) home: Cell<Option<Context>>,
     /// A closure fiber to begin with on the larger stack that the loop has just moved to.
     pub(crate) first: Cell<Option<u32>>,
+    thread_locals: ThreadLocals,
 }
 
 /// How many yields in a row may go on at once.
@@ -73,6 +76,7 @@ thread_local! {
 }
 
 impl WorkerContext {
+    /// For the thread that calls this.
     pub(crate) fn new(shared: Arc<Shared>, worker: Worker<CellLinks>) -> Self {
         Self {
             shared,
@@ -87,12 +91,14 @@ impl WorkerContext {
             stacks: RefCell::new(StackCache::new(STACKS_KEPT)),
             stack: Cell::new(None),
             stack_bytes: Cell::new(0),
+            stack_range: Cell::new((0, 0)),
             is_on_larger: Cell::new(false),
             spare: Cell::new(None),
             left: Cell::new(Left::Nothing),
             left_stack: Cell::new(None),
             home: Cell::new(None),
             first: Cell::new(None),
+            thread_locals: ThreadLocals::of_this_thread(),
         }
     }
 
@@ -107,7 +113,17 @@ impl WorkerContext {
     pub(crate) fn replace_stack(&self, stack: Option<Stack>) -> Option<Stack> {
         self.stack_bytes
             .set(stack.as_ref().map_or(0, |stack| stack.class().bytes()));
+        self.stack_range.set(stack.as_ref().map_or((0, 0), |stack| {
+            (stack.bottom().addr().get(), stack.top().addr().get())
+        }));
         self.stack.replace(stack)
+    }
+
+    /// Whether a thread-local of this thread points into the stack on which the caller runs.
+    #[inline]
+    pub(crate) fn is_stack_pointed_into(&self) -> bool {
+        let (bottom, top) = self.stack_range.get();
+        self.thread_locals.point_into(bottom, top)
     }
 
     /// How large the stack is that the loop stands on: the least bytes of its class.

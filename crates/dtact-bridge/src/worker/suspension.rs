@@ -57,6 +57,8 @@ pub(crate) enum Resumed {
     Cancelled,
     /// It was not suspended at all: there is no stack for the loop to go on on.
     NoStack,
+    /// It was not suspended at all: a thread-local points into its stack.
+    PointedInto,
 }
 
 /// Why a fiber is suspended.
@@ -79,6 +81,9 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
     let header = cell.header();
     if reason == Reason::Yield && !header.state.is_cancelled() && context.may_go_on() {
         return Resumed::Woken;
+    }
+    if context.is_stack_pointed_into() {
+        return Resumed::PointedInto;
     }
     let Some(spare) = stacks::take_spare(context) else {
         return Resumed::NoStack;
