@@ -125,6 +125,7 @@ fn wait_in_fiber<F: Future>(
     }
     let waker = waker::of(fiber);
     let mut cx = Context::from_waker(&waker);
+    let _outer = OuterYield::new(context);
     loop {
         context.yielded.set(false);
         if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
@@ -210,6 +211,7 @@ pub(crate) fn wait_regardless<F: Future<Output = ()>>(
     if context.can_suspend() {
         let waker = waker::of(fiber);
         let mut cx = Context::from_waker(&waker);
+        let _outer = OuterYield::new(context);
         loop {
             context.yielded.set(false);
             if future.as_mut().poll(&mut cx).is_ready() {
@@ -233,6 +235,30 @@ pub(crate) fn wait_regardless<F: Future<Output = ()>>(
         block(context, fiber, future, |_| look());
     }
     is_cancelled
+}
+
+/// Whether the poll around a wait has yielded before it: it wants to be polled again, whatever
+/// comes of the wait.
+struct OuterYield<'wait> {
+    context: &'wait WorkerContext,
+    has_yielded: bool,
+}
+
+impl<'wait> OuterYield<'wait> {
+    #[inline]
+    fn new(context: &'wait WorkerContext) -> Self {
+        Self {
+            context,
+            has_yielded: context.yielded.get(),
+        }
+    }
+}
+
+impl Drop for OuterYield<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.context.yielded.set(self.has_yielded);
+    }
 }
 
 /// Unwinds the fiber that runs this if it is cancelled, as [`wait`] would.
@@ -298,6 +324,8 @@ struct Blocked<'wait> {
 impl<'wait> Blocked<'wait> {
     fn new(context: &'wait WorkerContext, fiber: FiberRef, own: &'wait Loop) -> Self {
         context.counters().blocked();
+        // It holds up nobody from here on.
+        context.budget.lift();
         context.shared.add_blocked(fiber, Arc::clone(&own.unpark));
         Self { context, own }
     }
@@ -314,5 +342,6 @@ impl<'wait> Blocked<'wait> {
 impl Drop for Blocked<'_> {
     fn drop(&mut self) {
         self.context.shared.remove_blocked(&self.own.unpark);
+        self.context.budget.fill();
     }
 }

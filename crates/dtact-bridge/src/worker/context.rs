@@ -16,6 +16,7 @@ use dtact_mesh::Worker;
 use dtact_switch::Context;
 
 use crate::{
+    budget::Budget,
     fiber_ref::FiberRef,
     runtime::{Shared, metrics::Counters, shared::CellLinks},
     sync::{Arc, panicking},
@@ -35,6 +36,8 @@ pub(crate) struct WorkerContext {
     pub(crate) fiber: RunningFiber,
     /// That fiber wants to be polled again after the others.
     pub(crate) yielded: Cell<bool>,
+    /// How much it may take before the others get their turn.
+    pub(crate) budget: Budget,
     /// How often in a row it was polled again at once, for want of others.
     lone_yields: Cell<u32>,
     /// How many reasons there are that what runs now may wait only by blocking the thread.
@@ -83,6 +86,7 @@ impl WorkerContext {
             worker,
             fiber: RunningFiber::new(),
             yielded: Cell::new(false),
+            budget: Budget::new(),
             lone_yields: Cell::new(0),
             no_suspend: Cell::new(0),
             is_ending: Cell::new(false),

@@ -124,6 +124,7 @@ fn dispatch_here(context: &WorkerContext, cell: Cell, raw: u32) {
         let waker = waker::of(fiber);
         context.fiber.set(Some(fiber));
         context.yielded.set(false);
+        context.budget.fill();
         // SAFETY: the fiber is held [bridge.S1]; its body holds the future, as it has not ended.
         let has_ended = unsafe { (vtable.poll)(cell, &mut Context::from_waker(&waker)) };
         context.fiber.set(None);

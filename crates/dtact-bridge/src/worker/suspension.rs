@@ -80,6 +80,7 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
         .expect("the fiber is running");
     let header = cell.header();
     if reason == Reason::Yield && !header.state.is_cancelled() && context.may_go_on() {
+        context.budget.fill();
         return Resumed::Woken;
     }
     if context.is_stack_pointed_into() {
@@ -151,6 +152,7 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
     header.suspension.set(None);
     unpin(header);
     context.fiber.set(Some(fiber));
+    context.budget.fill();
     if is_cancelled(context, fiber) {
         Resumed::Cancelled
     } else {
