@@ -465,10 +465,12 @@ fn a_thread_that_takes_over_without_a_stack_runs_what_is_waited_for() {
         open.try_send(()).unwrap();
         holder.wait().unwrap();
         // The stacks come back to whoever needs one.
-        let fibers: Vec<_> = (0..20)
-            .map(|value| runtime.spawn_with_stack("64K", move || wait(async move { value })))
-            .collect();
-        for (value, fiber) in fibers.into_iter().enumerate() {
+        let mut fibers = Vec::new();
+        for value in 0..20 {
+            let fiber = runtime.spawn_with_stack("64K", move || wait(async move { value }));
+            fibers.push((value, fiber));
+        }
+        for (value, fiber) in fibers {
             assert_eq!(fiber.wait().unwrap(), value);
         }
     });
