@@ -17,6 +17,7 @@ use core::{
 use dtact_arena::CellIndex;
 
 use crate::{
+    budget,
     error::{JoinError, SpawnError},
     fiber::{
         Cell,
@@ -28,7 +29,7 @@ use crate::{
     registry::RUNTIMES,
     runtime::{Shared, shutdown},
     sync::Ordering,
-    wait::wait,
+    wait::wait_or,
     worker::{
         context::{self, WorkerContext},
         dispatch,
@@ -102,7 +103,14 @@ impl<T> JoinHandle<T> {
         if self.would_deadlock() {
             return Err(JoinError::Deadlock);
         }
-        wait(self)
+        let fiber = self.fiber();
+        wait_or(self, || {
+            // It was to be suspended, and cannot be.
+            let is_deadlock = fiber.is_some_and(|fiber| {
+                context::current().is_some_and(|context| is_blocked_by(context, fiber))
+            });
+            is_deadlock.then_some(Err(JoinError::Deadlock))
+        })
     }
 
     /// Whether a [`wait`](Self::wait) from here would be refused, as it could never end.
@@ -248,6 +256,9 @@ fn release_outside(fiber: FiberRef, cell: Cell) {
 impl<T> Future for JoinHandle<T> {
     type Output = Result<T, JoinError>;
 
+    /// Polled by the fiber itself, which so would wait for its own end, it is ready with
+    /// [`JoinError::Deadlock`].
+    ///
     /// # Panics
     ///
     /// If polled again after it was ready.
@@ -260,20 +271,30 @@ impl<T> Future for JoinHandle<T> {
             }
             Target::Taken => panic!("a `JoinHandle` was polled after it was ready"),
         };
-        let outcome = with_cell(fiber, |_, _, cell| {
-            if !cell.header().state.is_done() && !register(cell, cx.waker()) {
-                return None;
+        let outcome = with_cell(fiber, |_, context, cell| {
+            if !cell.header().state.is_done() {
+                // It would wait for its own end.
+                if context.is_some_and(|context| context.fiber.get() == Some(fiber)) {
+                    return Poll::Ready(None);
+                }
+                if !register(cell, cx.waker()) {
+                    return Poll::Pending;
+                }
+            }
+            if !budget::take(context.or_else(context::current), cx) {
+                return Poll::Pending;
             }
             // SAFETY: the fiber is done and the handle is ours, so the outcome is [bridge.S2];
             // `T` is the output of the future it was spawned with.
-            Some((cell, unsafe { take(cell) }))
+            Poll::Ready(Some((cell, unsafe { take(cell) })))
         });
-        let Some((cell, outcome)) = outcome else {
-            return Poll::Pending;
-        };
-        self.target = Target::Taken;
-        release(fiber, cell);
-        Poll::Ready(outcome)
+        outcome.map(|outcome| {
+            // Otherwise the fiber keeps its handle, and is detached when that is dropped.
+            let (cell, outcome) = outcome.ok_or(JoinError::Deadlock)?;
+            self.target = Target::Taken;
+            release(fiber, cell);
+            outcome
+        })
     }
 }
 

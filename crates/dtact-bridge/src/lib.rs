@@ -19,6 +19,7 @@
 //! | [`trace`] | the flight recorder, and what is made of its events |
 //! | [`topology`] | the machine |
 //! | [`time`] | sleeping, and the timers behind it |
+//! | `budget` | how much a fiber may take before the others get their turn |
 //! | `wait`, `block_on`, `yield_now`, `blocking`, `no_suspend` | how code waits, and how it blocks |
 
 #![deny(unsafe_code)]
@@ -27,6 +28,8 @@
 mod block_on;
 #[cfg(not(dtact_loom))]
 mod blocking;
+#[cfg(not(dtact_loom))]
+mod budget;
 #[cfg(not(dtact_loom))]
 mod error;
 #[cfg(not(dtact_loom))]
@@ -121,6 +124,7 @@ pub use dtact_switch::hw;
 #[cfg(not(dtact_loom))]
 pub use crate::{
     blocking::{blocking, spawn_blocking},
+    budget::{ConsumeBudget, consume_budget},
     error::{
         BuildError, JoinError, ParseStackSizeError, ShutdownError, SpawnError, ThresholdError,
         TrySpawnError,

@@ -40,7 +40,7 @@ pub fn no_suspend<F: FnOnce() -> T, T>(closure: F) -> T {
 }
 
 #[cfg(debug_assertions)]
-pub(crate) use initialiser::is_in_initialiser;
+pub(crate) use initialiser::{is_in_initialiser, say_pointed_into};
 
 #[cfg(debug_assertions)]
 mod initialiser {
@@ -78,6 +78,20 @@ mod initialiser {
             );
         }
         is_in_one
+    }
+
+    /// Says that this place waits while a thread-local points into the fiber's stack; once.
+    #[cold]
+    #[expect(clippy::print_stderr, reason = "there is nobody to return it to")]
+    pub(crate) fn say_pointed_into(place: &'static Location<'static>) {
+        static SAID: Mutex<Option<HashSet<&'static Location<'static>>>> = Mutex::new(None);
+        if lock(&SAID).get_or_insert_default().insert(place) {
+            eprintln!(
+                "dtact: `wait` at {place} is called while a thread-local points into the fiber's \
+                 stack, which must not be suspended (see `Builder::enable_stackful`): it blocks \
+                 the thread"
+            );
+        }
     }
 
     /// Whether this line names the function of the standard library that runs initialisers.

@@ -43,8 +43,9 @@ const CAN_UNWIND: bool = cfg!(panic = "unwind");
 /// - in a fiber of a runtime with [`enable_stackful`](crate::Builder::enable_stackful): the fiber.
 ///   It keeps its stack, the worker goes on with others on another, and the fiber goes on on the
 ///   same thread;
-/// - in a fiber otherwise, or while the thread is panicking, or in [`no_suspend`], or where no
-///   stack is left: the thread. Another thread of the runtime takes over its queue meanwhile;
+/// - in a fiber otherwise, or while the thread is panicking, or in [`no_suspend`], or while a
+///   thread-local points into its stack, or where no stack is left: the thread. Another thread of
+///   the runtime takes over its queue meanwhile;
 /// - outside of a fiber: the thread.
 ///
 /// [`no_suspend`]: crate::no_suspend()
@@ -72,10 +73,21 @@ const CAN_UNWIND: bool = cfg!(panic = "unwind");
 /// ```
 #[cfg_attr(debug_assertions, track_caller)]
 pub fn wait<F: IntoFuture>(future: F) -> F::Output {
+    wait_or(future, || None)
+}
+
+/// As [`wait`]; where the fiber cannot be suspended, and its thread is to be blocked in its place,
+/// `refuse` may say what is returned instead.
+#[cfg_attr(debug_assertions, track_caller)]
+#[inline]
+pub(crate) fn wait_or<F: IntoFuture>(
+    future: F,
+    refuse: impl Fn() -> Option<F::Output>,
+) -> F::Output {
     let future = pin!(future.into_future());
     match context::current() {
         Some(context) => match context.fiber.get() {
-            Some(fiber) => wait_in_fiber(context, fiber, future),
+            Some(fiber) => wait_in_fiber(context, fiber, future, refuse),
             None => block_on::park_until(future),
         },
         None => block_on::park_until(future),
@@ -106,12 +118,14 @@ fn wait_in_fiber<F: Future>(
     context: &WorkerContext,
     fiber: FiberRef,
     mut future: Pin<&mut F>,
+    refuse: impl Fn() -> Option<F::Output>,
 ) -> F::Output {
     if !context.can_suspend() {
-        return wait_blocking(context, fiber, future);
+        return wait_blocking(context, fiber, future, refuse);
     }
     let waker = waker::of(fiber);
     let mut cx = Context::from_waker(&waker);
+    let _outer = OuterYield::new(context);
     loop {
         context.yielded.set(false);
         if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
@@ -124,16 +138,25 @@ fn wait_in_fiber<F: Future>(
         };
         #[cfg(debug_assertions)]
         if crate::no_suspend::is_in_initialiser(core::panic::Location::caller()) {
-            return wait_blocking(context, fiber, future);
+            return wait_blocking(context, fiber, future, refuse);
         }
-        match suspension::suspend(context, fiber, reason) {
+        let resumed = suspension::suspend(context, fiber, reason);
+        #[cfg(debug_assertions)]
+        if resumed == Resumed::PointedInto {
+            crate::no_suspend::say_pointed_into(core::panic::Location::caller());
+        }
+        match resumed {
             Resumed::Woken => {}
             Resumed::Cancelled if CAN_UNWIND => resume_unwind(Box::new(Cancelled)),
             // It may be a yield that was polled, and is ready at the next poll: told now or never.
-            Resumed::NoStack if CAN_UNWIND && suspension::is_cancelled(context, fiber) => {
+            Resumed::NoStack | Resumed::PointedInto
+                if CAN_UNWIND && suspension::is_cancelled(context, fiber) =>
+            {
                 resume_unwind(Box::new(Cancelled))
             }
-            Resumed::Cancelled | Resumed::NoStack => return wait_blocking(context, fiber, future),
+            Resumed::Cancelled | Resumed::NoStack | Resumed::PointedInto => {
+                return wait_blocking(context, fiber, future, refuse);
+            }
         }
     }
 }
@@ -188,6 +211,7 @@ pub(crate) fn wait_regardless<F: Future<Output = ()>>(
     if context.can_suspend() {
         let waker = waker::of(fiber);
         let mut cx = Context::from_waker(&waker);
+        let _outer = OuterYield::new(context);
         loop {
             context.yielded.set(false);
             if future.as_mut().poll(&mut cx).is_ready() {
@@ -199,15 +223,42 @@ pub(crate) fn wait_regardless<F: Future<Output = ()>>(
                 Reason::Regardless
             };
             look();
-            if suspension::suspend(context, fiber, reason) == Resumed::NoStack {
-                block(context, fiber, future, |_| look());
-                break;
+            match suspension::suspend(context, fiber, reason) {
+                Resumed::Woken | Resumed::Cancelled => {}
+                Resumed::NoStack | Resumed::PointedInto => {
+                    block(context, fiber, future, |_| look());
+                    break;
+                }
             }
         }
     } else {
         block(context, fiber, future, |_| look());
     }
     is_cancelled
+}
+
+/// Whether the poll around a wait has yielded before it: it wants to be polled again, whatever
+/// comes of the wait.
+struct OuterYield<'wait> {
+    context: &'wait WorkerContext,
+    has_yielded: bool,
+}
+
+impl<'wait> OuterYield<'wait> {
+    #[inline]
+    fn new(context: &'wait WorkerContext) -> Self {
+        Self {
+            context,
+            has_yielded: context.yielded.get(),
+        }
+    }
+}
+
+impl Drop for OuterYield<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.context.yielded.set(self.has_yielded);
+    }
 }
 
 /// Unwinds the fiber that runs this if it is cancelled, as [`wait`] would.
@@ -231,7 +282,11 @@ fn wait_blocking<F: Future>(
     context: &WorkerContext,
     fiber: FiberRef,
     future: Pin<&mut F>,
+    refuse: impl Fn() -> Option<F::Output>,
 ) -> F::Output {
+    if let Some(refused) = refuse() {
+        return refused;
+    }
     block(context, fiber, future, |context| unwind_if(context, fiber))
 }
 
@@ -269,6 +324,8 @@ struct Blocked<'wait> {
 impl<'wait> Blocked<'wait> {
     fn new(context: &'wait WorkerContext, fiber: FiberRef, own: &'wait Loop) -> Self {
         context.counters().blocked();
+        // It holds up nobody from here on.
+        context.budget.lift();
         context.shared.add_blocked(fiber, Arc::clone(&own.unpark));
         Self { context, own }
     }
@@ -285,5 +342,6 @@ impl<'wait> Blocked<'wait> {
 impl Drop for Blocked<'_> {
     fn drop(&mut self) {
         self.context.shared.remove_blocked(&self.own.unpark);
+        self.context.budget.fill();
     }
 }

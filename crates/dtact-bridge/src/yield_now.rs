@@ -65,7 +65,7 @@ impl Future for YieldNow {
 
 /// The worker whose fiber is polled with its own waker.
 #[inline]
-fn worker_of_fiber<'frame>(cx: &Context<'_>) -> Option<&'frame WorkerContext> {
+pub(crate) fn worker_of_fiber<'frame>(cx: &Context<'_>) -> Option<&'frame WorkerContext> {
     context::current().filter(|context| {
         let fiber = context.fiber.get();
         fiber.is_some_and(|fiber| waker::is_of(cx.waker(), fiber))

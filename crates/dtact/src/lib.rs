@@ -18,7 +18,7 @@
 //! | wait for a future from plain code | [`wait()`], or [`.wait()`](WaitExt::wait) on it |
 //! | the same, where a cancellation must not cut it short | [`wait_shielded`] |
 //! | have fibers by number, as C has | [`foreign`], [`dtact_handle_t`], [`dtact_await`], [`cancel()`], [`outcome()`], [`fiber_info`] |
-//! | let others run | [`yield_now`]; from plain code [`fiber::yield_now`] |
+//! | let others run | [`yield_now`]; from plain code [`fiber::yield_now`]; now and then, [`consume_budget`] |
 //! | let a certain fiber run next | [`yield_to_async`], [`yield_to_sync`] |
 //! | have C spawn a function | [`export_async`](macro@export_async), [`export_fiber`](macro@export_fiber) |
 //! | configure the process's runtime | [`dtact_init`](macro@dtact_init) on `main` |
@@ -48,14 +48,14 @@ pub use dtact_bridge::wait as dtact_wait;
 /// Another name of [`yield_to_async`].
 pub use dtact_bridge::yield_to_async as yield_to;
 pub use dtact_bridge::{
-    Affinity, ArenaError, BuildError, Builder, ContextSwitcher, CrossThreadFloat,
+    Affinity, ArenaError, BuildError, Builder, ConsumeBudget, ContextSwitcher, CrossThreadFloat,
     CrossThreadNoFloat, Deflection, Dump, Ended, FiberDump, FiberId, FiberLocal, FiberStatus,
     FiberTarget, InitError, IntoStackSize, JoinError, JoinHandle, LongPoll, MeshError, Metrics,
     PanicPolicy, ParseStackSizeError, Placement, PlacementError, Priority, Runtime, SafetyLevel,
     SameThreadFloat, SameThreadNoFloat, Scope, ScopedJoinHandle, ShutdownError, SpawnBuilder,
     SpawnError, StackSignalError, StackTrace, TaskFuture, TaskMetadata, ThresholdError,
     TopologyError, TopologyMode, TrySpawnError, Unguarded, WaitExt, WorkerMetrics, WorkloadKind,
-    YieldNow, YieldTo, blocking, fiber_local, is_cancellation, no_suspend, scope,
+    YieldNow, YieldTo, blocking, consume_budget, fiber_local, is_cancellation, no_suspend, scope,
     set_deflection_threshold, spawn, spawn_blocking, spawn_local, spawn_with, spawn_with_stack,
     try_spawn, try_spawn_local, wait, wait_shielded, yield_now, yield_to_async, yield_to_sync,
 };

@@ -8,8 +8,8 @@ use std::cell::Cell;
 
 use common::{bounded, each_runtime, stackful};
 use dtact::{
-    JoinError, JoinHandle, blocking, no_suspend, spawn, spawn_local, spawn_with_stack, wait,
-    yield_now,
+    JoinError, JoinHandle, WaitExt as _, blocking, no_suspend, spawn, spawn_local,
+    spawn_with_stack, wait, yield_now,
 };
 
 thread_local!(static SCOPED: Cell<u32> = const { Cell::new(0) });
@@ -120,6 +120,15 @@ fn waiting_for_oneself_is_an_error_and_not_a_hang() {
             let id = own.id().unwrap();
             sender.try_send(own).unwrap();
             id.wait();
+            let (sender, receiver) = async_channel::bounded::<JoinHandle<()>>(1);
+            let (told, outcome) = async_channel::bounded(1);
+            let own = runtime.spawn(async move {
+                let own = receiver.recv().await.unwrap();
+                told.try_send(own.await).unwrap();
+            });
+            sender.try_send(own).unwrap();
+            let awaited = outcome.recv().wait().unwrap();
+            assert!(matches!(awaited, Err(JoinError::Deadlock)));
         });
     });
 }

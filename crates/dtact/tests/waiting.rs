@@ -432,3 +432,73 @@ fn the_global_runtime_starts_by_itself() {
         );
     });
 }
+
+#[test]
+fn a_thread_that_takes_over_without_a_stack_runs_what_is_waited_for() {
+    bounded(|| {
+        // The fiber that is suspended has one of the two stacks, the blocked worker the other.
+        let runtime = stackful()
+            .workers(1)
+            .stacks(2)
+            .stack("64K")
+            .build()
+            .unwrap();
+        let (open, gate) = async_channel::bounded::<()>(1);
+        let (started, begun) = async_channel::bounded(1);
+        let holder = runtime.spawn(async move {
+            started.try_send(()).unwrap();
+            wait(gate.recv()).unwrap();
+        });
+        begun.recv().wait().unwrap();
+        let blocked = runtime.spawn(async {
+            dtact::no_suspend(|| {
+                let first = spawn(async {
+                    yield_now().await;
+                    1
+                });
+                // It waits as well, without a stack to leave.
+                let second = spawn(async { wait(spawn(yield_now())).map(|()| 2).unwrap() });
+                first.wait().unwrap() + second.wait().unwrap()
+            })
+        });
+        assert_eq!(blocked.wait().unwrap(), 3);
+        open.try_send(()).unwrap();
+        holder.wait().unwrap();
+        // The stacks come back to whoever needs one.
+        let mut fibers = Vec::new();
+        for value in 0..20 {
+            let fiber = runtime.spawn_with_stack("64K", move || wait(async move { value }));
+            fibers.push((value, fiber));
+        }
+        for (value, fiber) in fibers {
+            assert_eq!(fiber.wait().unwrap(), value);
+        }
+    });
+}
+
+#[test]
+fn more_threads_may_block_than_there_are_stacks() {
+    fn deep(depth: u32) -> u32 {
+        if depth == 0 {
+            return 0;
+        }
+        let inner = spawn_with_stack("64K", move || deep(depth - 1));
+        1 + inner.wait().unwrap()
+    }
+    bounded(|| {
+        let runtime = Builder::new()
+            .workers(1)
+            .stacks(2)
+            .stack("64K")
+            .build()
+            .unwrap();
+        let outer = runtime.spawn_with_stack("64K", || deep(8));
+        assert_eq!(outer.wait().unwrap(), 8);
+        let futures: Vec<_> = (0..8)
+            .map(|_| runtime.spawn(async { wait(spawn(yield_now())).unwrap() }))
+            .collect();
+        for future in futures {
+            future.wait().unwrap();
+        }
+    });
+}

@@ -19,6 +19,7 @@ use core::{
 use std::collections::HashMap;
 
 use crate::{
+    budget,
     fiber_ref::FiberRef,
     registry::RUNTIMES,
     runtime::Shared,
@@ -185,7 +186,11 @@ impl Future for Ended {
             }
             None => {
                 self.key = 0;
-                Poll::Ready(())
+                if budget::take_here(cx) {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
             }
         }
     }

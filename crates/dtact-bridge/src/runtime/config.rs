@@ -338,6 +338,10 @@ impl Builder {
     ///   afterwards, in the order of calls ("scoped" thread-locals, as of the crate `scoped-tls`,
     ///   or the `block_on` of another runtime).
     ///
+    /// On Linux the second is looked for at each suspension, and where it is found the thread is
+    /// blocked instead; that finds pointers into the fiber's own stack, in thread-locals of what
+    /// was loaded with the program, and no others.
+    ///
     /// What waits by it counts as well: joining by [`JoinHandle::wait`](crate::JoinHandle::wait),
     /// [`scope`](crate::scope()), yielding from plain code, and a spawn while there is no room
     /// ([`Builder::spawn_timeout`]).

@@ -9,6 +9,7 @@ use core::{
 use std::time::{Duration, Instant};
 
 use crate::{
+    budget,
     join::JoinHandle,
     spawn,
     time::{
@@ -200,7 +201,11 @@ impl Future for Sleep {
             },
         }
         if self.is_elapsed() {
-            return Poll::Ready(());
+            return if budget::take_here(cx) {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            };
         }
         self.arm(cx)
     }

@@ -16,11 +16,12 @@ use dtact_mesh::Worker;
 use dtact_switch::Context;
 
 use crate::{
+    budget::Budget,
     fiber_ref::FiberRef,
     runtime::{Shared, metrics::Counters, shared::CellLinks},
     sync::{Arc, panicking},
     time::timers::Timers,
-    worker::{running::RunningFiber, suspension::Left},
+    worker::{running::RunningFiber, suspension::Left, thread_locals::ThreadLocals},
 };
 
 /// How many idle stacks a worker keeps for itself, beside its spare.
@@ -35,6 +36,8 @@ pub(crate) struct WorkerContext {
     pub(crate) fiber: RunningFiber,
     /// That fiber wants to be polled again after the others.
     pub(crate) yielded: Cell<bool>,
+    /// How much it may take before the others get their turn.
+    pub(crate) budget: Budget,
     /// How often in a row it was polled again at once, for want of others.
     lone_yields: Cell<u32>,
     /// How many reasons there are that what runs now may wait only by blocking the thread.
@@ -49,6 +52,8 @@ pub(crate) struct WorkerContext {
     /// The stack the loop stands on, its size, and whether that is more than workers need.
     stack: Cell<Option<Stack>>,
     stack_bytes: Cell<usize>,
+    /// Its lowest byte, and one past its highest.
+    stack_range: Cell<(usize, usize)>,
     is_on_larger: Cell<bool>,
     /// The stack the loop will go on on when a fiber keeps the one above.
     pub(crate) spare: Cell<Option<Stack>>,
@@ -60,6 +65,7 @@ pub(crate) struct WorkerContext {
     pub(crate) home: Cell<Option<Context>>,
     /// A closure fiber to begin with on the larger stack that the loop has just moved to.
     pub(crate) first: Cell<Option<u32>>,
+    thread_locals: ThreadLocals,
 }
 
 /// How many yields in a row may go on at once.
@@ -73,12 +79,14 @@ thread_local! {
 }
 
 impl WorkerContext {
+    /// For the thread that calls this.
     pub(crate) fn new(shared: Arc<Shared>, worker: Worker<CellLinks>) -> Self {
         Self {
             shared,
             worker,
             fiber: RunningFiber::new(),
             yielded: Cell::new(false),
+            budget: Budget::new(),
             lone_yields: Cell::new(0),
             no_suspend: Cell::new(0),
             is_ending: Cell::new(false),
@@ -87,12 +95,14 @@ impl WorkerContext {
             stacks: RefCell::new(StackCache::new(STACKS_KEPT)),
             stack: Cell::new(None),
             stack_bytes: Cell::new(0),
+            stack_range: Cell::new((0, 0)),
             is_on_larger: Cell::new(false),
             spare: Cell::new(None),
             left: Cell::new(Left::Nothing),
             left_stack: Cell::new(None),
             home: Cell::new(None),
             first: Cell::new(None),
+            thread_locals: ThreadLocals::of_this_thread(),
         }
     }
 
@@ -107,7 +117,17 @@ impl WorkerContext {
     pub(crate) fn replace_stack(&self, stack: Option<Stack>) -> Option<Stack> {
         self.stack_bytes
             .set(stack.as_ref().map_or(0, |stack| stack.class().bytes()));
+        self.stack_range.set(stack.as_ref().map_or((0, 0), |stack| {
+            (stack.bottom().addr().get(), stack.top().addr().get())
+        }));
         self.stack.replace(stack)
+    }
+
+    /// Whether a thread-local of this thread points into the stack on which the caller runs.
+    #[inline]
+    pub(crate) fn is_stack_pointed_into(&self) -> bool {
+        let (bottom, top) = self.stack_range.get();
+        self.thread_locals.point_into(bottom, top)
     }
 
     /// How large the stack is that the loop stands on: the least bytes of its class.

@@ -7,7 +7,7 @@
 
 use core::task::Context;
 
-use dtact_arena::CellIndex;
+use dtact_arena::{CellIndex, Stack};
 use dtact_mesh::{Dormant, Parked, TaskIndex};
 
 use crate::{
@@ -27,7 +27,9 @@ use crate::{
     waker,
     worker::{
         context::{Here, WorkerContext},
-        sleep, stacks, suspension,
+        sleep,
+        stacks::{self, Without},
+        suspension,
     },
 };
 
@@ -41,6 +43,25 @@ pub(crate) fn run(context: Here) {
         dispatch(context, task.raw());
         stacks::move_back(context);
     }
+}
+
+/// Takes and dispatches fibers on the thread's own stack, where none can be suspended, until there
+/// is a stack for the loop, which is returned; `None` when the mesh is closed.
+pub(crate) fn run_until_stack(context: &WorkerContext) -> Option<Stack> {
+    context.in_no_suspend(|| {
+        loop {
+            if let Some(stack) = stacks::take_for_loop(context) {
+                return Some(stack);
+            }
+            let raw = take(context)?.raw();
+            let cell = cell_of(context, raw);
+            match stacks::prepare_without(context, cell, raw) {
+                Without::Run => dispatch_here(context, cell, raw),
+                Without::Starve => {}
+                Without::Larger(stack) => return Some(stack),
+            }
+        }
+    })
 }
 
 /// The next fiber, however long it takes, or `None` when the mesh is closed.
@@ -124,6 +145,7 @@ fn dispatch_here(context: &WorkerContext, cell: Cell, raw: u32) {
         let waker = waker::of(fiber);
         context.fiber.set(Some(fiber));
         context.yielded.set(false);
+        context.budget.fill();
         // SAFETY: the fiber is held [bridge.S1]; its body holds the future, as it has not ended.
         let has_ended = unsafe { (vtable.poll)(cell, &mut Context::from_waker(&waker)) };
         context.fiber.set(None);

@@ -32,3 +32,4 @@ pub(crate) mod sleep;
 pub(crate) mod stacks;
 pub(crate) mod suspension;
 pub(crate) mod thread;
+mod thread_locals;

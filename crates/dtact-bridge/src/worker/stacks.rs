@@ -162,6 +162,54 @@ pub(crate) fn prepare(context: Here, cell: Cell, raw: u32) -> bool {
     true
 }
 
+/// A stack for a loop that has none. Where fibers are suspended, one for the next to go on on has
+/// to be left: loops that sit on all stacks would keep closure fibers waiting for ever.
+pub(crate) fn take_for_loop(context: &WorkerContext) -> Option<Stack> {
+    let stack = take_spare(context)?;
+    if !context.shared.is_stackful {
+        return Some(stack);
+    }
+    if let Some(spare) = take_spare(context) {
+        context.spare.set(Some(spare));
+        return Some(stack);
+    }
+    context.shared.stacks.give_back(stack);
+    // Somebody may have found none meanwhile.
+    feed_starved(context);
+    None
+}
+
+/// What [`prepare_without`] leaves to do.
+pub(crate) enum Without {
+    /// The fiber runs where the loop stands: on the thread's own stack.
+    Run,
+    /// It was put with the starved.
+    Starve,
+    /// The loop begins with it, on this stack.
+    Larger(Stack),
+}
+
+/// As [`prepare`], for a loop that stands on its thread's own stack, which is as large as those of
+/// the workers. Nothing is suspended there, so closures run without a spare, and block.
+pub(crate) fn prepare_without(context: &WorkerContext, cell: Cell, raw: u32) -> Without {
+    let shared = &context.shared;
+    let header = cell.header();
+    debug_assert!(header.suspension.get().is_none(), "nothing was suspended");
+    if header.state.is_cancelled() || shared.is_closing() {
+        return Without::Run;
+    }
+    let floor = header.floor() as usize;
+    if floor > shared.stacks.default_bytes() {
+        if let Ok(larger) = shared.stacks.take(floor) {
+            context.first.set(Some(raw));
+            return Without::Larger(larger);
+        }
+        starve(context, raw);
+        return Without::Starve;
+    }
+    Without::Run
+}
+
 #[cold]
 fn begin_on_larger(context: Here, raw: u32, floor: usize) -> bool {
     let stacks = &context.shared.stacks;

@@ -57,6 +57,8 @@ pub(crate) enum Resumed {
     Cancelled,
     /// It was not suspended at all: there is no stack for the loop to go on on.
     NoStack,
+    /// It was not suspended at all: a thread-local points into its stack.
+    PointedInto,
 }
 
 /// Why a fiber is suspended.
@@ -78,7 +80,11 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
         .expect("the fiber is running");
     let header = cell.header();
     if reason == Reason::Yield && !header.state.is_cancelled() && context.may_go_on() {
+        context.budget.fill();
         return Resumed::Woken;
+    }
+    if context.is_stack_pointed_into() {
+        return Resumed::PointedInto;
     }
     let Some(spare) = stacks::take_spare(context) else {
         return Resumed::NoStack;
@@ -146,6 +152,7 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
     header.suspension.set(None);
     unpin(header);
     context.fiber.set(Some(fiber));
+    context.budget.fill();
     if is_cancelled(context, fiber) {
         Resumed::Cancelled
     } else {

@@ -9,8 +9,14 @@ use crate::{
     runtime::{Shared, probe},
     sync::{Arc, Ordering, Thread, lock, mpsc},
     trace::{EventKind, recorder::record_worker},
-    worker::{context::WorkerContext, stacks, suspension},
+    worker::{context::WorkerContext, dispatch, stacks, suspension},
 };
+
+/// How large the stack of a thread of its own is at least, as that of any other thread.
+const THREAD_STACK_MIN: usize = 2 << 20;
+
+/// Room for what lies on it below the fibers that run there.
+const THREAD_STACK_OWN: usize = 64 << 10;
 
 /// Starts the thread of a worker.
 ///
@@ -22,7 +28,11 @@ pub(crate) fn start(
     stack: Option<Stack>,
     report: Option<mpsc::Sender<Result<(), PlacementError>>>,
 ) -> io::Result<()> {
-    let builder = Thread::new().name(format!("dtact-worker-{}", id.index()));
+    // It may have to run fibers there: see `main`.
+    let stack_bytes = shared.stacks.default_bytes().max(THREAD_STACK_MIN) + THREAD_STACK_OWN;
+    let builder = Thread::new()
+        .name(format!("dtact-worker-{}", id.index()))
+        .stack_size(stack_bytes);
     let worker_shared = Arc::clone(shared);
     // Under the lock, so that a shutdown finds every thread that was started before it looked.
     let mut threads = lock(&shared.threads);
@@ -49,12 +59,11 @@ fn main(shared: Arc<Shared>, id: WorkerId, stack: Option<Stack>) {
     thread_id.store(probe::this_thread(), Ordering::Relaxed);
     record_worker(&context, EventKind::Rise);
     context.enter(|| {
-        let stacks = &context.shared.stacks;
-        match stack.map_or_else(|| stacks.take(stacks.default_bytes()), Ok) {
-            Ok(stack) => suspension::run_on_stack(&context, stack),
-            // A spare worker may find the pool empty. It has nothing then, and leaves.
-            Err(_) => return,
-        }
+        // A spare worker may find the pool empty. What it was started for may be what gives a stack
+        // back, or ends the wait of who blocks: it begins where it stands.
+        let stack = stack.or_else(|| dispatch::run_until_stack(&context));
+        let Some(stack) = stack else { return };
+        suspension::run_on_stack(&context, stack);
         if let Some(stack) = context.replace_stack(None) {
             context.shared.stacks.give_back(stack);
         }
