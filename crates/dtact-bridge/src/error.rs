@@ -6,6 +6,7 @@ use dtact_arena::ArenaError;
 use dtact_mesh::{MeshError, PlacementError, TopologyError};
 
 use crate::{
+    Dump,
     runtime::probe::StackSignalError,
     trace::{EVENTS_MAX, EVENTS_MIN},
 };
@@ -340,18 +341,22 @@ impl fmt::Display for ThresholdError {
 impl Error for ThresholdError {}
 
 /// What was still alive when a shutdown's time was over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct ShutdownError {
     /// How many fibers had not ended. They, their threads and their memory stay.
     pub alive_count: usize,
+    /// Those of them that had not ended a moment later either, and where they stand if they are
+    /// suspended in [`wait`](crate::wait()): the stacks of the first 32 of these.
+    pub alive: Dump,
 }
 
 impl fmt::Display for ShutdownError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} fibers did not end in the time given to them",
-            self.alive_count
+            "{} fibers did not end in the time given to them: {}",
+            self.alive_count, self.alive
         )
     }
 }

@@ -134,7 +134,7 @@ pub use crate::{
     runtime::{
         InitError, Runtime,
         config::Builder,
-        dump::{Dump, FiberDump, FiberStatus, dump_all},
+        dump::{Dump, FiberDump, FiberStack, FiberStatus, NoStack, dump_all},
         long_poll::LongPoll,
         metrics::{Metrics, WorkerMetrics},
         panic_policy::PanicPolicy,

@@ -568,9 +568,10 @@ fn place<F: Future>(
         let generation = header.state.begin(shared.generation_min, plan.owner);
         FiberRef::new(shared.number(), index, generation)
     };
-    let fiber = match &shared.recorder {
-        None => begin(),
-        Some(recorder) => recorder.spawn(context, &begin),
+    let fiber = if shared.heeds_spawns {
+        shared.begin_heeded(context, index, &begin)
+    } else {
+        begin()
     };
     match context {
         Some(context) => {

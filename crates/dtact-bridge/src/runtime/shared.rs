@@ -6,6 +6,7 @@
 )]
 
 use core::time::Duration;
+use std::time::Instant;
 
 use dtact_arena::{ArenaError, CellIndex, CellPool, SafetyLevel, StackPool, overflow};
 use dtact_mesh::{
@@ -95,6 +96,12 @@ pub(crate) struct Shared {
     pub(crate) has_ended: AtomicBool,
     /// What writes down what happens, if anything does.
     pub(crate) recorder: Option<Recorder>,
+    /// When it was started, if spawns note the time.
+    started: Option<Instant>,
+    /// Whether anything is done at a spawn but what it takes: for the two above.
+    pub(crate) heeds_spawns: bool,
+    /// Held while a parked fiber is borrowed to walk its stack; false when the workers have gone.
+    pub(crate) may_walk: Mutex<bool>,
 }
 
 /// The link words of the mesh are fields of the cells, in the line that is in the cache anyway.
@@ -242,6 +249,9 @@ pub(crate) fn start(
         recorder: builder
             .events_per_worker
             .map(|events| Recorder::new(events, threads_max)),
+        started: builder.has_spawn_times.then(Instant::now),
+        heeds_spawns: builder.has_spawn_times || builder.events_per_worker.is_some(),
+        may_walk: Mutex::new(true),
     });
     RUNTIMES[usize::from(number)].publish(Arc::into_raw(Arc::clone(&shared)).cast_mut());
     if let Err(error) = start_workers(&shared, workers) {
@@ -302,6 +312,36 @@ impl Shared {
         if !flag.load(Ordering::Relaxed) {
             flag.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// Begins a fiber in a cell, where a spawn is heeded: see `heeds_spawns`.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn begin_heeded(
+        &self,
+        context: Option<&WorkerContext>,
+        index: CellIndex,
+        begin: &dyn Fn() -> FiberRef,
+    ) -> FiberRef {
+        if let Some(started) = self.started {
+            self.extras.get_or_make(index).set_born(started.elapsed());
+        }
+        match &self.recorder {
+            None => begin(),
+            Some(recorder) => recorder.spawn(context, begin),
+        }
+    }
+
+    /// How long ago the fiber of this generation was spawned, where that is noted.
+    pub(crate) fn age_of(
+        &self,
+        index: CellIndex,
+        header: &Header,
+        generation: u32,
+    ) -> Option<Duration> {
+        let started = self.started?;
+        let born = self.extras.born(index, header, generation)?;
+        Some(started.elapsed().saturating_sub(born))
     }
 
     /// The cell of this number.
@@ -374,7 +414,7 @@ impl Shared {
 
     /// Puts a fiber that the caller has just taken hold of into a queue.
     #[inline]
-    fn schedule(&self, context: Option<&WorkerContext>, cell: Cell, raw: u32) {
+    pub(crate) fn schedule(&self, context: Option<&WorkerContext>, cell: Cell, raw: u32) {
         let task = TaskIndex::from_raw(raw).expect("a cell's index has 24 bits");
         // It was written before the fiber was parked, and taking hold of it acquired that.
         let home = cell.header().home.load(Ordering::Relaxed);

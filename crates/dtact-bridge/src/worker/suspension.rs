@@ -7,7 +7,7 @@
 
 #![allow(unsafe_code, reason = "switches stacks")]
 
-use core::{cell::Cell, ptr, ptr::NonNull};
+use core::{cell::Cell, mem::ManuallyDrop, ptr, ptr::NonNull};
 
 use dtact_arena::Stack;
 use dtact_mesh::TaskIndex;
@@ -18,7 +18,7 @@ use dtact_switch::{
 use crate::{
     fiber::{Cell as FiberCell, Header, state::Park, traits},
     fiber_ref::FiberRef,
-    sync::Ordering,
+    sync::{AtomicPtr, Ordering},
     trace::{
         EventKind,
         recorder::{self, record, stamped},
@@ -30,9 +30,40 @@ use crate::{
 };
 
 /// Where a fiber stands while it is suspended in `wait`. It lies on the fiber's own stack.
+///
+/// # Invariants
+///
+/// - [bridge.W4] `context` is null until the stack has been left, and owns the context from then
+///   until `resume` takes it. Both are done by the fiber's own thread, the latter as the holder of
+///   the fiber. So whoever else holds the fiber [bridge.S1] and finds a context there has a stack
+///   that stays as it is for as long as the fiber is held.
 pub(crate) struct Suspension {
-    context: Cell<Option<Context>>,
+    /// The context, by [`Context::into_raw`].
+    context: AtomicPtr<()>,
     stack: Cell<Option<Stack>>,
+}
+
+impl Suspension {
+    /// Runs `look` so that a walk along the stack from inside of it goes on into this one. `None`:
+    /// its thread has not left it yet, or walks cannot do that here.
+    ///
+    /// # Safety
+    ///
+    /// - The caller holds the fiber [bridge.S1] until this returns.
+    pub(crate) unsafe fn with_walk<T>(&self, look: impl FnOnce() -> T) -> Option<T> {
+        // Acquire: pairs with the store in `arrive`: the frames have been written.
+        let context = NonNull::new(self.context.load(Ordering::Acquire))?;
+        if !Context::CAN_WALK {
+            return None;
+        }
+        // SAFETY: made by `into_raw`, and owned by whoever holds the fiber [bridge.W4].
+        let context = ManuallyDrop::new(unsafe { Context::from_raw(context) });
+        // SAFETY: suspended, and resumed by nobody while the caller holds the fiber [bridge.W4].
+        let seen = unsafe { context.with_walk(look) };
+        // What is in `context` owns it again.
+        let _: NonNull<()> = ManuallyDrop::into_inner(context).into_raw();
+        Some(seen)
+    }
 }
 
 /// What a switch leaves.
@@ -84,7 +115,7 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
         return Resumed::NoStack;
     };
     let suspension = Suspension {
-        context: Cell::new(None),
+        context: AtomicPtr::new(ptr::null_mut()),
         stack: Cell::new(None),
     };
     header.suspension.set(Some(NonNull::from(&suspension)));
@@ -187,7 +218,12 @@ pub(crate) unsafe fn resume(context: Here, cell: FiberCell) -> ! {
     let suspension = header.suspension.get().expect("the fiber is suspended");
     // SAFETY: it lies on the stack of the fiber, which is not entered before the switch below.
     let suspension = unsafe { suspension.as_ref() };
-    let next = suspension.context.take().expect("its stack has been left");
+    // Relaxed, both: this thread has left it, and is the one that comes back to it.
+    let raw = NonNull::new(suspension.context.load(Ordering::Relaxed));
+    let raw = raw.expect("its stack has been left");
+    suspension.context.store(ptr::null_mut(), Ordering::Relaxed);
+    // SAFETY: made by `into_raw`, and taken out of the place that owned it [bridge.W4].
+    let next = unsafe { Context::from_raw(raw) };
     let left = context.replace_stack(suspension.stack.take());
     stacks::put_left(&context, left);
     if header.traits() & traits::NO_FLOAT == 0 {
@@ -291,7 +327,11 @@ fn arrive(context: &WorkerContext, from: Context) {
         Left::Home => context.home.set(Some(from)),
         Left::Fiber(suspension) => {
             // SAFETY: it lies on the stack just left, whose fiber is suspended there.
-            unsafe { suspension.as_ref() }.context.set(Some(from));
+            let suspension = unsafe { suspension.as_ref() };
+            // Release: pairs with the load in `Suspension::with_walk`.
+            suspension
+                .context
+                .store(from.into_raw().as_ptr(), Ordering::Release);
         }
         // The frame stays behind, with nothing in it [bridge.W1].
         Left::Loop => {
