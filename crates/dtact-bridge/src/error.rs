@@ -7,7 +7,7 @@ use dtact_mesh::{MeshError, PlacementError, TopologyError};
 
 use crate::{
     Dump,
-    runtime::probe::StackSignalError,
+    runtime::{dump_signal::DumpSignalError, probe::StackSignalError},
     trace::{EVENTS_MAX, EVENTS_MIN},
 };
 
@@ -211,6 +211,8 @@ pub enum BuildError {
     Topology(TopologyError),
     /// The stacks of fibers that run for too long cannot be looked at as asked.
     StackSignal(StackSignalError),
+    /// The signal cannot print dumps.
+    DumpSignal(DumpSignalError),
     /// The flight recorder was asked to hold too few events, or too many.
     BadRecorder {
         /// How many for each worker.
@@ -230,6 +232,7 @@ impl fmt::Display for BuildError {
             Self::Placement(error) => error.fmt(f),
             Self::Topology(error) => error.fmt(f),
             Self::StackSignal(error) => error.fmt(f),
+            Self::DumpSignal(error) => error.fmt(f),
             Self::BadStackSize(error) => error.fmt(f),
             Self::TooFewStacks { stacks, stacks_min } => write!(
                 f,
@@ -256,6 +259,7 @@ impl Error for BuildError {
             Self::Placement(error) => Some(error),
             Self::Topology(error) => Some(error),
             Self::StackSignal(error) => Some(error),
+            Self::DumpSignal(error) => Some(error),
             Self::Thread(error) => Some(error),
             Self::BadStackSize(error) => Some(error),
             Self::TooFewStacks { .. } | Self::BadRecorder { .. } | Self::TooManyRuntimes => None,
@@ -266,6 +270,12 @@ impl Error for BuildError {
 impl From<StackSignalError> for BuildError {
     fn from(error: StackSignalError) -> Self {
         Self::StackSignal(error)
+    }
+}
+
+impl From<DumpSignalError> for BuildError {
+    fn from(error: DumpSignalError) -> Self {
+        Self::DumpSignal(error)
     }
 }
 

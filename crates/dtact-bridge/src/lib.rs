@@ -135,6 +135,7 @@ pub use crate::{
         InitError, Runtime,
         config::Builder,
         dump::{Dump, FiberDump, FiberStack, FiberStatus, NoStack, dump_all},
+        dump_signal::DumpSignalError,
         long_poll::LongPoll,
         metrics::{Metrics, WorkerMetrics},
         panic_policy::PanicPolicy,

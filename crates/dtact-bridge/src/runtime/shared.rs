@@ -22,6 +22,7 @@ use crate::{
     registry::RUNTIMES,
     runtime::{
         config::Builder,
+        dump_signal::DumpSignal,
         gate::{Gate, Inside},
         metrics::Counters,
         panic_policy::PanicPolicy,
@@ -100,6 +101,8 @@ pub(crate) struct Shared {
     started: Option<Instant>,
     /// Whether anything is done at a spawn but what it takes: for the two above.
     pub(crate) heeds_spawns: bool,
+    /// The signal that prints its dump, until it ends.
+    pub(crate) dump_signal: Mutex<Option<DumpSignal>>,
     /// Held while a parked fiber is borrowed to walk its stack; false when the workers have gone.
     pub(crate) may_walk: Mutex<bool>,
 }
@@ -214,6 +217,7 @@ pub(crate) fn start(
             stacks_min: 2 * workers,
         });
     }
+    let dump_signal = builder.dump_signal.map(DumpSignal::install).transpose()?;
     let (number, generation_min) = (0..=u8::MAX)
         .find_map(|number| Some((number, RUNTIMES[usize::from(number)].claim()?)))
         .ok_or(BuildError::TooManyRuntimes)?;
@@ -251,6 +255,7 @@ pub(crate) fn start(
             .map(|events| Recorder::new(events, threads_max)),
         started: builder.has_spawn_times.then(Instant::now),
         heeds_spawns: builder.has_spawn_times || builder.events_per_worker.is_some(),
+        dump_signal: Mutex::new(dump_signal),
         may_walk: Mutex::new(true),
     });
     RUNTIMES[usize::from(number)].publish(Arc::into_raw(Arc::clone(&shared)).cast_mut());

@@ -66,6 +66,7 @@ pub(crate) fn shutdown(
         0 => {
             // An earlier one may have run out of time.
             shared.gave_up.store(false, Ordering::Relaxed);
+            *lock(&shared.dump_signal) = None;
             // Release: pairs with `Shared::has_ended`.
             shared.has_ended.store(true, Ordering::Release);
             Ok(())
