@@ -137,7 +137,7 @@ pub use crate::{
         dump::{Dump, FiberDump, FiberStack, FiberStatus, NoStack, dump_all},
         dump_signal::DumpSignalError,
         long_poll::LongPoll,
-        metrics::{Metrics, WorkerMetrics},
+        metrics::{Metrics, PriorityMetrics, WorkerMetrics},
         panic_policy::PanicPolicy,
         probe::{StackSignalError, StackTrace},
         set_deflection_threshold,

@@ -24,7 +24,7 @@ use crate::{
     foreign::Handle,
     join::JoinHandle,
     room,
-    runtime::{Runtime, Shared, shared::task_of, stack_size::IntoStackSize},
+    runtime::{Runtime, Shared, metrics::Counts, shared::task_of, stack_size::IntoStackSize},
     scope::ScopeState,
     sync::{Arc, Ordering},
     worker::context::{self, WorkerContext},
@@ -575,7 +575,8 @@ fn place<F: Future>(
     };
     match context {
         Some(context) => {
-            context.counters().spawned();
+            let counters = context.counters();
+            counters.count(options.attributes, Counts::SPAWNED);
             if home == 0 {
                 context.worker.push(task_of(index));
             } else {
@@ -583,7 +584,9 @@ fn place<F: Future>(
             }
         }
         None => {
-            shared.outside_counters().spawned_outside();
+            shared
+                .outside_counters()
+                .spawned_outside(options.attributes);
             match home.checked_sub(1) {
                 None => shared.mesh.inject(task_of(index)),
                 Some(home) => {

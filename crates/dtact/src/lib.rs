@@ -52,13 +52,13 @@ pub use dtact_bridge::{
     CrossThreadNoFloat, Deflection, Dump, DumpSignalError, Ended, FiberDump, FiberId, FiberLocal,
     FiberStack, FiberStatus, FiberTarget, InitError, IntoStackSize, JoinError, JoinHandle,
     LongPoll, MeshError, Metrics, NoStack, PanicPolicy, ParseStackSizeError, Placement,
-    PlacementError, Priority, Runtime, SafetyLevel, SameThreadFloat, SameThreadNoFloat, Scope,
-    ScopedJoinHandle, ShutdownError, SpawnBuilder, SpawnError, StackSignalError, StackTrace,
-    TaskFuture, TaskMetadata, ThresholdError, TopologyError, TopologyMode, TrySpawnError,
-    Unguarded, WaitExt, WorkerMetrics, WorkloadKind, YieldNow, YieldTo, blocking, fiber_local,
-    is_cancellation, no_suspend, scope, set_deflection_threshold, spawn, spawn_blocking,
-    spawn_local, spawn_with, spawn_with_stack, try_spawn, try_spawn_local, wait, wait_shielded,
-    yield_now, yield_to_async, yield_to_sync,
+    PlacementError, Priority, PriorityMetrics, Runtime, SafetyLevel, SameThreadFloat,
+    SameThreadNoFloat, Scope, ScopedJoinHandle, ShutdownError, SpawnBuilder, SpawnError,
+    StackSignalError, StackTrace, TaskFuture, TaskMetadata, ThresholdError, TopologyError,
+    TopologyMode, TrySpawnError, Unguarded, WaitExt, WorkerMetrics, WorkloadKind, YieldNow,
+    YieldTo, blocking, fiber_local, is_cancellation, no_suspend, scope, set_deflection_threshold,
+    spawn, spawn_blocking, spawn_local, spawn_with, spawn_with_stack, try_spawn, try_spawn_local,
+    wait, wait_shielded, yield_now, yield_to_async, yield_to_sync,
 };
 pub use dtact_bridge::{foreign, time, topology, trace};
 pub use dtact_macros::{dtact_init, export_async, export_fiber, task};

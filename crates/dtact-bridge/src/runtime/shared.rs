@@ -86,7 +86,7 @@ pub(crate) struct Shared {
     blocked: Mutex<Vec<(FiberRef, Arc<Unpark>)>>,
     pub(crate) threads: Mutex<Vec<ThreadHandle<()>>>,
     /// One for each worker, written by it alone; the last one is everybody else's.
-    pub(crate) counters: Box<[Counters]>,
+    pub(crate) counters: Box<[Arc<Counters>]>,
     /// Orphans, and one for the teardown while it counts them.
     pub(crate) retained: AtomicU64,
     /// The least generation that the next runtime of this number may use.
@@ -167,11 +167,7 @@ pub(crate) fn start(
         return Err(BuildError::BadRecorder { events });
     }
     if builder.has_overflow_messages {
-        match overflow::install() {
-            // Miri has no signals, and no guards that could raise one.
-            Ok(()) | Err(ArenaError::Unsupported { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
+        install_messages()?;
     }
     let probe = builder.stack_signal.filter(|_| builder.watchdog.is_some());
     let probe = probe.map(Probe::install).transpose()?;
@@ -245,7 +241,7 @@ pub(crate) fn start(
         starved: Starved::new(),
         blocked: Mutex::new(Vec::new()),
         threads: Mutex::new(Vec::new()),
-        counters: (0..=threads_max).map(|_| Counters::default()).collect(),
+        counters: (0..=threads_max).map(|_| Arc::default()).collect(),
         retained: AtomicU64::new(0),
         generation_next: AtomicU32::new(generation_min),
         gave_up: AtomicBool::new(false),
@@ -265,6 +261,14 @@ pub(crate) fn start(
         return Err(error);
     }
     Ok(shared)
+}
+
+fn install_messages() -> Result<(), ArenaError> {
+    match overflow::install() {
+        // Miri has no signals, and no guards that could raise one.
+        Err(ArenaError::Unsupported { .. }) => Ok(()),
+        installed => installed,
+    }
 }
 
 /// Which CPUs the workers are bound to, if they shall be.

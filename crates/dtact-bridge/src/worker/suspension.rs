@@ -18,6 +18,7 @@ use dtact_switch::{
 use crate::{
     fiber::{Cell as FiberCell, Header, state::Park, traits},
     fiber_ref::FiberRef,
+    runtime::metrics::Counts,
     sync::{AtomicPtr, Ordering},
     trace::{
         EventKind,
@@ -108,7 +109,9 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
         .cell(fiber.cell_raw())
         .expect("the fiber is running");
     let header = cell.header();
+    let attributes = header.attributes();
     if reason == Reason::Yield && !header.state.is_cancelled() && context.may_go_on() {
+        context.counters().count(attributes, Counts::YIELDS);
         return Resumed::Woken;
     }
     let Some(spare) = stacks::take_spare(context) else {
@@ -126,6 +129,7 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
     match reason {
         Reason::Yield => {
             stamped(context, stamp, fiber, EventKind::SuspendQueued);
+            context.counters().count(attributes, Counts::YIELDS);
             context.worker.push_pinned(task_of(fiber));
         }
         // From here on others may wake it; but only this thread takes it from the queue that
@@ -136,9 +140,13 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
                 _ => header.state.park(),
             };
             match park {
-                Park::Parked => stamped(context, stamp, fiber, EventKind::Suspend),
+                Park::Parked => {
+                    stamped(context, stamp, fiber, EventKind::Suspend);
+                    context.counters().count(attributes, Counts::PARKS);
+                }
                 Park::Notified => {
                     record(context, fiber.cell_raw(), EventKind::Again);
+                    context.counters().count(attributes, Counts::REQUEUES);
                     header.suspension.set(None);
                     unpin(header);
                     context.spare.set(Some(spare));
@@ -148,6 +156,7 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
                 // again and again.
                 Park::Cancelled => {
                     stamped(context, stamp, fiber, EventKind::SuspendQueued);
+                    context.counters().count(attributes, Counts::REQUEUES);
                     context.worker.push_pinned(task_of(fiber));
                 }
             }

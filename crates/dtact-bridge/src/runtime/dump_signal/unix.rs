@@ -99,6 +99,7 @@ impl DumpSignal {
                 });
             }
         }
+        drop(listening);
         Ok(Self { signal })
     }
 
@@ -162,7 +163,13 @@ impl Listening {
         Ok(())
     }
 
-    fn end_if_unused(&mut self) {
+    /// Whether the thread ends, which then calls this no more.
+    fn end_thread(&mut self, is_broken: bool) -> bool {
+        self.has_thread = !(is_broken || self.signals.is_empty());
+        !self.has_thread
+    }
+
+    fn end_if_unused(&self) {
         if self.signals.is_empty() && self.has_thread {
             note(LOOK_WHETHER_TO_END);
         }
@@ -186,9 +193,7 @@ fn listen(mut reader: PipeReader) {
                 print_all(c_int::from(same[0]));
             }
         }
-        let mut listening = lock(&LISTENING);
-        if count == 0 || listening.signals.is_empty() {
-            listening.has_thread = false;
+        if lock(&LISTENING).end_thread(count == 0) {
             return;
         }
     }
