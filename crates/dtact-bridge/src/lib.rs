@@ -16,6 +16,7 @@
 //! | [`foreign`] | fibers by number, and spawned for C |
 //! | `task` | futures that say how they want to be spawned |
 //! | `scope` | fibers that borrow |
+//! | `spans` | what the crate `tracing` is told |
 //! | [`trace`] | the flight recorder, and what is made of its events |
 //! | [`topology`] | the machine |
 //! | [`time`] | sleeping, and the timers behind it |
@@ -46,6 +47,8 @@ mod room;
 mod runtime;
 #[cfg(not(dtact_loom))]
 mod scope;
+#[cfg(not(dtact_loom))]
+mod spans;
 #[cfg(not(dtact_loom))]
 mod spawn;
 #[cfg(not(dtact_loom))]

@@ -26,6 +26,7 @@ use crate::{
     room,
     runtime::{Runtime, Shared, metrics::Counts, shared::task_of, stack_size::IntoStackSize},
     scope::ScopeState,
+    spans::{self, About},
     sync::{Arc, Ordering},
     worker::context::{self, WorkerContext},
 };
@@ -573,6 +574,11 @@ fn place<F: Future>(
     } else {
         begin()
     };
+    spans::begin(shared, fiber, || About {
+        is_local: traits & traits::LOCAL != 0,
+        name: options.name,
+        location: options.location,
+    });
     match context {
         Some(context) => {
             let counters = context.counters();

@@ -7,12 +7,12 @@
 //! | --- | --- | --- |
 //! | `name`, `scope_id` | whoever fills the cell, or the holder, once | anyone, who checks the generation after: see `name.rs` |
 //! | `born` | whoever fills the cell, in runtimes with spawn times | anyone, who checks the generation after |
-//! | `locals`, `scope` | whoever fills the cell, then the holder | the same |
+//! | `locals`, `scope`, `span` | whoever fills the cell, then the holder | the same |
 //!
 //! # Invariants
 //!
-//! - [bridge.E1] `locals` and `scope` are touched by whoever holds the fiber [bridge.S1], or fills
-//!   its cell, alone.
+//! - [bridge.E1] `locals`, `scope` and the span are touched by whoever holds the fiber [bridge.S1],
+//!   or fills its cell, alone.
 
 #![allow(unsafe_code, reason = "shares what has one holder at a time")]
 
@@ -23,6 +23,7 @@ use dtact_arena::{CellClass, CellIndex};
 use crate::{
     fiber::{Header, local::Locals, name::Name, traits},
     scope::ScopeState,
+    spans::TaskSpan,
     sync::{Arc, AtomicU64, OnceLock, Ordering},
 };
 
@@ -41,6 +42,8 @@ pub(crate) struct Extra {
     born: AtomicU64,
     scope: UnsafeCell<Option<Arc<ScopeState>>>,
     locals: UnsafeCell<Locals>,
+    #[cfg_attr(not(feature = "tracing"), expect(dead_code, reason = "there is none"))]
+    span: TaskSpan,
 }
 
 // SAFETY: the plain fields have one holder at a time, which is passed on with the fiber
@@ -62,6 +65,7 @@ impl Extra {
             born: AtomicU64::new(0),
             scope: UnsafeCell::new(None),
             locals: UnsafeCell::new(Locals::new()),
+            span: TaskSpan::new(),
         }
     }
 
@@ -101,6 +105,12 @@ impl Extra {
     /// Which scope the fiber belongs to: a hint, until the generation was checked.
     pub(crate) fn scope_id(&self) -> u64 {
         self.scope_id.load(Ordering::Acquire)
+    }
+
+    /// The span, which is the holder's but for its id.
+    #[cfg(feature = "tracing")]
+    pub(crate) const fn span(&self) -> &TaskSpan {
+        &self.span
     }
 
     /// The fiber-local values.

@@ -19,6 +19,7 @@ use crate::{
     fiber_ref::FiberRef,
     runtime::{Shared, metrics::Counts},
     scope::ScopeState,
+    spans,
     sync::Arc,
     trace::{
         EventKind,
@@ -124,8 +125,10 @@ fn dispatch_here(context: &WorkerContext, cell: Cell, raw: u32) {
         let waker = waker::of(fiber);
         context.fiber.set(Some(fiber));
         context.yielded.set(false);
+        spans::enter(&context.shared, raw);
         // SAFETY: the fiber is held [bridge.S1]; its body holds the future, as it has not ended.
         let has_ended = unsafe { (vtable.poll)(cell, &mut Context::from_waker(&waker)) };
+        spans::exit(&context.shared, raw);
         context.fiber.set(None);
         if has_ended {
             return finish(context, cell, raw);
@@ -197,6 +200,7 @@ fn finish(context: &WorkerContext, cell: Cell, raw: u32) {
     let counters = context.counters();
     counters.count(cell.header().attributes(), Counts::FINISHED);
     record_end(context, raw);
+    spans::end(&context.shared, raw);
     if cell.header().traits() & (traits::LOCALS | traits::SCOPED) != 0 {
         return finish_with_extras(context, cell, raw);
     }
@@ -267,6 +271,7 @@ pub(crate) fn finish_outside(shared: &Shared, cell: Cell, index: CellIndex) {
         let fiber = FiberRef::new(shared.number(), index, generation);
         recorder.finish_outside(fiber, cell.outcome().into());
     }
+    spans::end(shared, index.raw());
     let scope = before_end(shared, cell, index, |drop_locals| drop_locals());
     let ended = hand_over(cell);
     if ended.finish == Finish::Detached {

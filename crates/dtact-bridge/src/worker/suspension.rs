@@ -19,6 +19,7 @@ use crate::{
     fiber::{Cell as FiberCell, Header, state::Park, traits},
     fiber_ref::FiberRef,
     runtime::metrics::Counts,
+    spans,
     sync::{AtomicPtr, Ordering},
     trace::{
         EventKind,
@@ -125,6 +126,7 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
     header
         .home
         .store(context.worker.id().raw() + 1, Ordering::Relaxed);
+    spans::exit(&context.shared, fiber.cell_raw());
     let stamp = recorder::stamp(&context.shared);
     match reason {
         Reason::Yield => {
@@ -147,6 +149,7 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
                 Park::Notified => {
                     record(context, fiber.cell_raw(), EventKind::Again);
                     context.counters().count(attributes, Counts::REQUEUES);
+                    spans::enter(&context.shared, fiber.cell_raw());
                     header.suspension.set(None);
                     unpin(header);
                     context.spare.set(Some(spare));
@@ -186,6 +189,7 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
     header.suspension.set(None);
     unpin(header);
     context.fiber.set(Some(fiber));
+    spans::enter(&context.shared, fiber.cell_raw());
     if is_cancelled(context, fiber) {
         Resumed::Cancelled
     } else {
