@@ -19,7 +19,7 @@ pub(crate) fn run(shell: &Shell) -> Result<(), Halt> {
         "--workspace",
         "--all-targets",
         "--features",
-        "benches/peers,dtact-arena/switch,dtact-mesh/sim,dtact/hw-acceleration",
+        "benches/peers,dtact-arena/switch,dtact-mesh/sim,dtact/hw-acceleration,dtact/tracing",
         "--",
         "-D",
         "warnings",

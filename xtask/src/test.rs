@@ -16,7 +16,7 @@ pub(crate) fn run(shell: &Shell) -> Result<(), Halt> {
         "--no-fail-fast",
         // What is off by default.
         "--features",
-        "dtact-arena/switch,dtact-mesh/sim,dtact/hw-acceleration",
+        "dtact-arena/switch,dtact-mesh/sim,dtact/hw-acceleration,dtact/tracing",
     ];
     let debug = shell.run(&debug);
     let release = ["cargo", "test", "--release", "--no-fail-fast", "-p"];

@@ -6,7 +6,8 @@ use dtact_arena::ArenaError;
 use dtact_mesh::{MeshError, PlacementError, TopologyError};
 
 use crate::{
-    runtime::probe::StackSignalError,
+    Dump,
+    runtime::{dump_signal::DumpSignalError, probe::StackSignalError},
     trace::{EVENTS_MAX, EVENTS_MIN},
 };
 
@@ -210,6 +211,8 @@ pub enum BuildError {
     Topology(TopologyError),
     /// The stacks of fibers that run for too long cannot be looked at as asked.
     StackSignal(StackSignalError),
+    /// The signal cannot print dumps.
+    DumpSignal(DumpSignalError),
     /// The flight recorder was asked to hold too few events, or too many.
     BadRecorder {
         /// How many for each worker.
@@ -229,6 +232,7 @@ impl fmt::Display for BuildError {
             Self::Placement(error) => error.fmt(f),
             Self::Topology(error) => error.fmt(f),
             Self::StackSignal(error) => error.fmt(f),
+            Self::DumpSignal(error) => error.fmt(f),
             Self::BadStackSize(error) => error.fmt(f),
             Self::TooFewStacks { stacks, stacks_min } => write!(
                 f,
@@ -255,6 +259,7 @@ impl Error for BuildError {
             Self::Placement(error) => Some(error),
             Self::Topology(error) => Some(error),
             Self::StackSignal(error) => Some(error),
+            Self::DumpSignal(error) => Some(error),
             Self::Thread(error) => Some(error),
             Self::BadStackSize(error) => Some(error),
             Self::TooFewStacks { .. } | Self::BadRecorder { .. } | Self::TooManyRuntimes => None,
@@ -265,6 +270,12 @@ impl Error for BuildError {
 impl From<StackSignalError> for BuildError {
     fn from(error: StackSignalError) -> Self {
         Self::StackSignal(error)
+    }
+}
+
+impl From<DumpSignalError> for BuildError {
+    fn from(error: DumpSignalError) -> Self {
+        Self::DumpSignal(error)
     }
 }
 
@@ -340,18 +351,22 @@ impl fmt::Display for ThresholdError {
 impl Error for ThresholdError {}
 
 /// What was still alive when a shutdown's time was over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct ShutdownError {
     /// How many fibers had not ended. They, their threads and their memory stay.
     pub alive_count: usize,
+    /// Those of them that had not ended a moment later either, and where they stand if they are
+    /// suspended in [`wait`](crate::wait()): the stacks of the first 32 of these.
+    pub alive: Dump,
 }
 
 impl fmt::Display for ShutdownError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} fibers did not end in the time given to them",
-            self.alive_count
+            "{} fibers did not end in the time given to them: {}",
+            self.alive_count, self.alive
         )
     }
 }

@@ -16,6 +16,7 @@
 //! | [`foreign`] | fibers by number, and spawned for C |
 //! | `task` | futures that say how they want to be spawned |
 //! | `scope` | fibers that borrow |
+//! | `spans` | what the crate `tracing` is told |
 //! | [`trace`] | the flight recorder, and what is made of its events |
 //! | [`topology`] | the machine |
 //! | [`time`] | sleeping, and the timers behind it |
@@ -49,6 +50,8 @@ mod room;
 mod runtime;
 #[cfg(not(dtact_loom))]
 mod scope;
+#[cfg(not(dtact_loom))]
+mod spans;
 #[cfg(not(dtact_loom))]
 mod spawn;
 #[cfg(not(dtact_loom))]
@@ -138,9 +141,10 @@ pub use crate::{
     runtime::{
         InitError, Runtime,
         config::Builder,
-        dump::{Dump, FiberDump, FiberStatus, dump_all},
+        dump::{Dump, FiberDump, FiberStack, FiberStatus, NoStack, dump_all},
+        dump_signal::DumpSignalError,
         long_poll::LongPoll,
-        metrics::{Metrics, WorkerMetrics},
+        metrics::{Metrics, PriorityMetrics, WorkerMetrics},
         panic_policy::PanicPolicy,
         probe::{StackSignalError, StackTrace},
         set_deflection_threshold,

@@ -95,6 +95,33 @@ fn wake_with_event(fiber: &Fiber) -> Wake {
 }
 
 #[test]
+fn a_wake_while_the_fiber_is_borrowed_leads_to_a_poll_that_sees_what_came_before_it() {
+    loom::model(|| {
+        let fiber = Fiber::new();
+        let _parked = fiber.poll_until_parked();
+        let waker = {
+            let fiber = Arc::clone(&fiber);
+            thread::spawn(move || match wake_with_event(&fiber) {
+                Wake::Schedule => assert!(fiber.poll_until_parked().0, "the event was missed"),
+                Wake::Nothing => {}
+                Wake::Gone => unreachable!("the fiber does not end here"),
+            })
+        };
+        if fiber.state.borrow(fiber.generation) {
+            // What was written on the stack before it was parked.
+            assert!(Fiber::read(&fiber.body) > 0);
+            if fiber.state.put_back() == Wake::Schedule {
+                assert!(fiber.poll_until_parked().0, "the event was missed");
+            }
+        }
+        waker.join().expect("the waker's assertions hold");
+        assert!(fiber.event.load(Ordering::Relaxed));
+        assert_eq!(Fiber::read(&fiber.body), 2, "polled once for the wake");
+        assert!(!fiber.state.borrow(fiber.generation + 1), "another's");
+    });
+}
+
+#[test]
 fn a_wake_leads_to_a_poll_that_sees_what_came_before_it() {
     loom::model(|| {
         let fiber = Fiber::new();

@@ -24,8 +24,9 @@ use crate::{
     foreign::Handle,
     join::JoinHandle,
     room,
-    runtime::{Runtime, Shared, shared::task_of, stack_size::IntoStackSize},
+    runtime::{Runtime, Shared, metrics::Counts, shared::task_of, stack_size::IntoStackSize},
     scope::ScopeState,
+    spans::{self, About},
     sync::{Arc, Ordering},
     worker::context::{self, WorkerContext},
 };
@@ -568,13 +569,20 @@ fn place<F: Future>(
         let generation = header.state.begin(shared.generation_min, plan.owner);
         FiberRef::new(shared.number(), index, generation)
     };
-    let fiber = match &shared.recorder {
-        None => begin(),
-        Some(recorder) => recorder.spawn(context, &begin),
+    let fiber = if shared.heeds_spawns {
+        shared.begin_heeded(context, index, &begin)
+    } else {
+        begin()
     };
+    spans::begin(shared, fiber, || About {
+        is_local: traits & traits::LOCAL != 0,
+        name: options.name,
+        location: options.location,
+    });
     match context {
         Some(context) => {
-            context.counters().spawned();
+            let counters = context.counters();
+            counters.count(options.attributes, Counts::SPAWNED);
             if home == 0 {
                 context.worker.push(task_of(index));
             } else {
@@ -582,7 +590,9 @@ fn place<F: Future>(
             }
         }
         None => {
-            shared.outside_counters().spawned_outside();
+            shared
+                .outside_counters()
+                .spawned_outside(options.attributes);
             match home.checked_sub(1) {
                 None => shared.mesh.inject(task_of(index)),
                 Some(home) => {

@@ -31,6 +31,7 @@ use dtact_switch::{ContextSwitcher, CrossThreadFloat};
 use crate::{
     fiber::{Cell, Header, traits},
     fiber_ref::FiberRef,
+    spans,
     spawn_builder::SpawnBuilder,
     sync::Ordering,
     waker,
@@ -204,6 +205,7 @@ impl<F: Future, S: ContextSwitcher> TaskFuture<F, S> {
                 .extras
                 .get_or_make(index)
                 .set_name(self.metadata.name);
+            spans::rename(&context.shared, fiber.cell_raw(), self.metadata.name);
             all |= traits::NAMED;
         }
         if all & traits::PINNED != 0 {

@@ -11,7 +11,7 @@ use core::{
     task::{RawWaker, RawWakerVTable, Waker},
 };
 
-use crate::{fiber_ref::FiberRef, registry::RUNTIMES, worker::context};
+use crate::{fiber_ref::FiberRef, registry::RUNTIMES, spans, worker::context};
 
 const _: () = assert!(
     size_of::<*const ()>() == 8,
@@ -19,7 +19,7 @@ const _: () = assert!(
 );
 
 /// Cloning copies the word, dropping does nothing: there is nothing to own.
-static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake, drop_waker);
+static VTABLE: RawWakerVTable = RawWakerVTable::new(clone, wake, wake_by_ref, drop_waker);
 
 /// A waker of this fiber. Where the fiber has ended, and its cell perhaps serves another, or its
 /// runtime has gone, it does nothing.
@@ -60,6 +60,7 @@ fn raw(data: *const ()) -> RawWaker {
 ///
 /// - Called through the table only, so that `data` is the name of a fiber. Any word would do.
 unsafe fn clone(data: *const ()) -> RawWaker {
+    spans::waker(fiber_of(data), "waker.clone");
     raw(data)
 }
 
@@ -67,7 +68,19 @@ unsafe fn clone(data: *const ()) -> RawWaker {
 ///
 /// - As for [`clone`].
 unsafe fn wake(data: *const ()) {
-    let fiber = fiber_of(data);
+    spans::waker(fiber_of(data), "waker.wake");
+    wake_fiber(fiber_of(data));
+}
+
+/// # Safety
+///
+/// - As for [`clone`].
+unsafe fn wake_by_ref(data: *const ()) {
+    spans::waker(fiber_of(data), "waker.wake_by_ref");
+    wake_fiber(fiber_of(data));
+}
+
+fn wake_fiber(fiber: FiberRef) {
     if let Some(context) = context::current()
         && context.shared.number() == fiber.runtime()
     {
@@ -80,7 +93,9 @@ unsafe fn wake(data: *const ()) {
 /// # Safety
 ///
 /// - As for [`clone`].
-unsafe fn drop_waker(_data: *const ()) {}
+unsafe fn drop_waker(data: *const ()) {
+    spans::waker(fiber_of(data), "waker.drop");
+}
 
 /// Wakes whatever kind of waker this is. A waker that panics is its owner's bug, and no reason to
 /// take the worker down.

@@ -37,6 +37,10 @@ impl Context {
     /// What the top of a stack must be a multiple of, in bytes.
     pub const STACK_ALIGN: usize = arch::STACK_ALIGN;
 
+    /// Whether a walk in [`Context::with_walk`] goes on into the context: not on Windows, nor in a
+    /// program built for a tool.
+    pub const CAN_WALK: bool = linked::CAN_WALK;
+
     /// Builds the first frame of a fresh stack, at its top.
     ///
     /// When the context is resumed, `entry` runs on that stack with what the resumer handed over.

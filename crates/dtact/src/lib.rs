@@ -49,13 +49,14 @@ pub use dtact_bridge::wait as dtact_wait;
 pub use dtact_bridge::yield_to_async as yield_to;
 pub use dtact_bridge::{
     Affinity, ArenaError, BuildError, Builder, ConsumeBudget, ContextSwitcher, CrossThreadFloat,
-    CrossThreadNoFloat, Deflection, Dump, Ended, FiberDump, FiberId, FiberLocal, FiberStatus,
-    FiberTarget, InitError, IntoStackSize, JoinError, JoinHandle, LongPoll, MeshError, Metrics,
-    PanicPolicy, ParseStackSizeError, Placement, PlacementError, Priority, Runtime, SafetyLevel,
-    SameThreadFloat, SameThreadNoFloat, Scope, ScopedJoinHandle, ShutdownError, SpawnBuilder,
-    SpawnError, StackSignalError, StackTrace, TaskFuture, TaskMetadata, ThresholdError,
-    TopologyError, TopologyMode, TrySpawnError, Unguarded, WaitExt, WorkerMetrics, WorkloadKind,
-    YieldNow, YieldTo, blocking, consume_budget, fiber_local, is_cancellation, no_suspend, scope,
+    CrossThreadNoFloat, Deflection, Dump, DumpSignalError, Ended, FiberDump, FiberId, FiberLocal,
+    FiberStack, FiberStatus, FiberTarget, InitError, IntoStackSize, JoinError, JoinHandle,
+    LongPoll, MeshError, Metrics, NoStack, PanicPolicy, ParseStackSizeError, Placement,
+    PlacementError, Priority, PriorityMetrics, Runtime, SafetyLevel, SameThreadFloat,
+    SameThreadNoFloat, Scope, ScopedJoinHandle, ShutdownError, SpawnBuilder, SpawnError,
+    StackSignalError, StackTrace, TaskFuture, TaskMetadata, ThresholdError, TopologyError,
+    TopologyMode, TrySpawnError, Unguarded, WaitExt, WorkerMetrics, WorkloadKind, YieldNow,
+    YieldTo, blocking, consume_budget, fiber_local, is_cancellation, no_suspend, scope,
     set_deflection_threshold, spawn, spawn_blocking, spawn_local, spawn_with, spawn_with_stack,
     try_spawn, try_spawn_local, wait, wait_shielded, yield_now, yield_to_async, yield_to_sync,
 };

@@ -6,22 +6,24 @@
 //! | field | written by | read by |
 //! | --- | --- | --- |
 //! | `name`, `scope_id` | whoever fills the cell, or the holder, once | anyone, who checks the generation after: see `name.rs` |
-//! | `locals`, `scope` | whoever fills the cell, then the holder | the same |
+//! | `born` | whoever fills the cell, in runtimes with spawn times | anyone, who checks the generation after |
+//! | `locals`, `scope`, `span` | whoever fills the cell, then the holder | the same |
 //!
 //! # Invariants
 //!
-//! - [bridge.E1] `locals` and `scope` are touched by whoever holds the fiber [bridge.S1], or fills
-//!   its cell, alone.
+//! - [bridge.E1] `locals`, `scope` and the span are touched by whoever holds the fiber [bridge.S1],
+//!   or fills its cell, alone.
 
 #![allow(unsafe_code, reason = "shares what has one holder at a time")]
 
-use core::cell::UnsafeCell;
+use core::{cell::UnsafeCell, time::Duration};
 
 use dtact_arena::{CellClass, CellIndex};
 
 use crate::{
     fiber::{Header, local::Locals, name::Name, traits},
     scope::ScopeState,
+    spans::TaskSpan,
     sync::{Arc, AtomicU64, OnceLock, Ordering},
 };
 
@@ -36,8 +38,12 @@ type Pieces = Box<[OnceLock<Box<[Extra]>>]>;
 pub(crate) struct Extra {
     name: Name,
     scope_id: AtomicU64,
+    /// When the fiber was spawned: nanoseconds since its runtime was started, and one.
+    born: AtomicU64,
     scope: UnsafeCell<Option<Arc<ScopeState>>>,
     locals: UnsafeCell<Locals>,
+    #[cfg_attr(not(feature = "tracing"), expect(dead_code, reason = "there is none"))]
+    span: TaskSpan,
 }
 
 // SAFETY: the plain fields have one holder at a time, which is passed on with the fiber
@@ -56,14 +62,23 @@ impl Extra {
         Self {
             name: Name::new(),
             scope_id: AtomicU64::new(0),
+            born: AtomicU64::new(0),
             scope: UnsafeCell::new(None),
             locals: UnsafeCell::new(Locals::new()),
+            span: TaskSpan::new(),
         }
     }
 
     /// For a fiber that is not NAMED yet: while its cell is being filled, or for its holder.
     pub(crate) fn set_name(&self, name: &'static str) {
         self.name.set(name);
+    }
+
+    /// While the cell is being filled: `since_start` is when.
+    pub(crate) fn set_born(&self, since_start: Duration) {
+        let nanos = u64::try_from(since_start.as_nanos()).unwrap_or(u64::MAX);
+        // Release: as the words of a name, see `name.rs`.
+        self.born.store(nanos.saturating_add(1), Ordering::Release);
     }
 
     /// While the cell is being filled.
@@ -90,6 +105,12 @@ impl Extra {
     /// Which scope the fiber belongs to: a hint, until the generation was checked.
     pub(crate) fn scope_id(&self) -> u64 {
         self.scope_id.load(Ordering::Acquire)
+    }
+
+    /// The span, which is the holder's but for its id.
+    #[cfg(feature = "tracing")]
+    pub(crate) const fn span(&self) -> &TaskSpan {
+        &self.span
     }
 
     /// The fiber-local values.
@@ -144,5 +165,22 @@ impl Extras {
         // SAFETY: it was there, with the bit that comes after the name; its end raises the
         // generation before the cell gets to whoever names the next.
         unsafe { self.get(cell)?.name.get(is_there) }
+    }
+
+    /// When the fiber of this generation was spawned, if it is still there and that was noted.
+    pub(crate) fn born(
+        &self,
+        cell: CellIndex,
+        header: &Header,
+        generation: u32,
+    ) -> Option<Duration> {
+        // Acquire: who sees the time of the next fiber sees the generation rise.
+        let nanos = self
+            .get(cell)?
+            .born
+            .load(Ordering::Acquire)
+            .checked_sub(1)?;
+        let is_there = header.state.live_generation() == Some(generation);
+        is_there.then(|| Duration::from_nanos(nanos))
     }
 }

@@ -38,7 +38,8 @@
 //!
 //! - [bridge.S1] Exactly one place holds an OWNED fiber: one queue entry or one worker. Only that
 //!   holder polls it, touches its future, its suspension record and its scheduling fields.
-//!   Established by `spawn` and by the one successful `wake`; given up by `park` and `finish`.
+//!   Established by `spawn`, by the one successful `wake`, and by `borrow`; given up by `park`,
+//!   `put_back` and `finish`.
 //! - [bridge.S2] The outcome in the cell belongs to the fiber until DONE, then to the handle
 //!   while HANDLE is set. Without a handle it never outlives `finish`. With BY_NAME "the handle" is
 //!   whoever has set JOINING by a successful `claim`, and while nobody has, the outcome stays.
@@ -55,6 +56,7 @@
 //! | `begin` | release store | the acquire load of a scan at shutdown |
 //! | `wake`, also if nothing changes | AcqRel exchange | `begin_poll`, `park`: the poll that follows sees what the waker wrote |
 //! | `park` | release exchange | the acquire of the `wake` that schedules it again |
+//! | `borrow` | AcqRel exchange | `park`: who borrows a parked fiber sees what it wrote; `put_back` is a park |
 //! | `finish` | release exchange | the acquire load in `is_done`: the handle sees the outcome |
 //! | `set_join_waker` | AcqRel exchange, acquire load | `finish`: the fiber sees the waker, or the handle the outcome |
 //! | `claim` | AcqRel exchange | `finish`, and the release in `give_up_claim` of the claimant before |
@@ -297,6 +299,37 @@ impl State {
                 Ok(_) => return Park::Parked,
                 Err(now) => word = now,
             }
+        }
+    }
+
+    /// Takes hold of the fiber of this generation if it is parked, as a wake does, to look at it.
+    /// The caller then gives it back by `put_back`. Wakes that come meanwhile are noted.
+    pub(crate) fn borrow(&self, generation: u32) -> bool {
+        let mut word = self.0.load(Ordering::Relaxed);
+        loop {
+            let is_parked = word & (LIVE | DONE | OWNED) == LIVE;
+            if generation_of(word) != generation || !is_parked {
+                return false;
+            }
+            match self.0.compare_exchange_weak(
+                word,
+                word | OWNED,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return true,
+                Err(now) => word = now,
+            }
+        }
+    }
+
+    /// Parks the fiber again after `borrow`. [`Wake::Schedule`]: it was woken or cancelled
+    /// meanwhile, and the caller holds it still and puts it into a queue.
+    pub(crate) fn put_back(&self) -> Wake {
+        // That it had been cancelled before is nothing new to it.
+        match self.park_regardless() {
+            Park::Parked => Wake::Nothing,
+            Park::Notified | Park::Cancelled => Wake::Schedule,
         }
     }
 

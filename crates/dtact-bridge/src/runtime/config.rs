@@ -37,6 +37,8 @@ use crate::{
 /// | [`enable_stackful`](Builder::enable_stackful) | off |
 /// | [`panic_policy`](Builder::panic_policy) | a panic is handed to the joiner |
 /// | [`spawn_timeout`](Builder::spawn_timeout) | one second |
+/// | [`spawn_times`](Builder::spawn_times) | off |
+/// | [`dump_signal`](Builder::dump_signal) | none |
 /// | [`clock`](Builder::clock) | the system's |
 /// | [`topology_mode`](Builder::topology_mode) | `P2PMesh` |
 /// | [`placement`](Builder::placement) | the system places the threads |
@@ -79,6 +81,8 @@ pub struct Builder {
     pub(crate) watchdog: Option<Watchdog>,
     pub(crate) stack_signal: Option<i32>,
     pub(crate) events_per_worker: Option<usize>,
+    pub(crate) has_spawn_times: bool,
+    pub(crate) dump_signal: Option<i32>,
 }
 
 const FIBERS_DEFAULT: u32 = 1 << 20;
@@ -111,6 +115,8 @@ impl Builder {
             watchdog: None,
             stack_signal: None,
             events_per_worker: None,
+            has_spawn_times: false,
+            dump_signal: None,
         }
     }
 
@@ -238,6 +244,31 @@ impl Builder {
     /// workers take turns.
     pub const fn flight_recorder(mut self, events_per_worker: usize) -> Self {
         self.events_per_worker = Some(events_per_worker);
+        self
+    }
+
+    /// Notes when each fiber is spawned, for [`FiberDump::age`](crate::FiberDump::age); off by
+    /// default.
+    ///
+    /// A spawn then costs a look at the clock and a store, and 64 bytes more of memory for each
+    /// cell that was ever used.
+    pub const fn spawn_times(mut self, are_wanted: bool) -> Self {
+        self.has_spawn_times = are_wanted;
+        self
+    }
+
+    /// Has `signal` print [`Runtime::dump`] to the standard error output: such as `SIGQUIT` (3),
+    /// which terminals send for Ctrl-\. Runtimes with the same signal print one after the other.
+    ///
+    /// For that the process has a handler of the signal and a thread that sleeps until it comes,
+    /// and prints also where all workers are stuck. Both go with the last runtime that asks for
+    /// them; what was done at the signal before is done again. A system call that it interrupts is
+    /// begun again, or fails with `EINTR` where `signal(7)` says so.
+    ///
+    /// [`Builder::build`] refuses a signal that cannot be used, or has a handler already, and any
+    /// on systems without: [`BuildError::DumpSignal`].
+    pub const fn dump_signal(mut self, signal: i32) -> Self {
+        self.dump_signal = Some(signal);
         self
     }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod config;
 pub(crate) mod dump;
+pub(crate) mod dump_signal;
 pub(crate) mod gate;
 pub(crate) mod long_poll;
 pub(crate) mod metrics;

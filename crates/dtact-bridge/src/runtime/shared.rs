@@ -6,6 +6,7 @@
 )]
 
 use core::time::Duration;
+use std::time::Instant;
 
 use dtact_arena::{ArenaError, CellIndex, CellPool, SafetyLevel, StackPool, overflow};
 use dtact_mesh::{
@@ -21,6 +22,7 @@ use crate::{
     registry::RUNTIMES,
     runtime::{
         config::Builder,
+        dump_signal::DumpSignal,
         gate::{Gate, Inside},
         metrics::Counters,
         panic_policy::PanicPolicy,
@@ -84,7 +86,7 @@ pub(crate) struct Shared {
     blocked: Mutex<Vec<(FiberRef, Arc<Unpark>)>>,
     pub(crate) threads: Mutex<Vec<ThreadHandle<()>>>,
     /// One for each worker, written by it alone; the last one is everybody else's.
-    pub(crate) counters: Box<[Counters]>,
+    pub(crate) counters: Box<[Arc<Counters>]>,
     /// Orphans, and one for the teardown while it counts them.
     pub(crate) retained: AtomicU64,
     /// The least generation that the next runtime of this number may use.
@@ -95,6 +97,14 @@ pub(crate) struct Shared {
     pub(crate) has_ended: AtomicBool,
     /// What writes down what happens, if anything does.
     pub(crate) recorder: Option<Recorder>,
+    /// When it was started, if spawns note the time.
+    started: Option<Instant>,
+    /// Whether anything is done at a spawn but what it takes: for the two above.
+    pub(crate) heeds_spawns: bool,
+    /// The signal that prints its dump, until it ends.
+    pub(crate) dump_signal: Mutex<Option<DumpSignal>>,
+    /// Held while a parked fiber is borrowed to walk its stack; false when the workers have gone.
+    pub(crate) may_walk: Mutex<bool>,
 }
 
 /// The link words of the mesh are fields of the cells, in the line that is in the cache anyway.
@@ -157,11 +167,7 @@ pub(crate) fn start(
         return Err(BuildError::BadRecorder { events });
     }
     if builder.has_overflow_messages {
-        match overflow::install() {
-            // Miri has no signals, and no guards that could raise one.
-            Ok(()) | Err(ArenaError::Unsupported { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
+        install_messages()?;
     }
     let probe = builder.stack_signal.filter(|_| builder.watchdog.is_some());
     let probe = probe.map(Probe::install).transpose()?;
@@ -207,6 +213,7 @@ pub(crate) fn start(
             stacks_min: 2 * workers,
         });
     }
+    let dump_signal = builder.dump_signal.map(DumpSignal::install).transpose()?;
     let (number, generation_min) = (0..=u8::MAX)
         .find_map(|number| Some((number, RUNTIMES[usize::from(number)].claim()?)))
         .ok_or(BuildError::TooManyRuntimes)?;
@@ -234,7 +241,7 @@ pub(crate) fn start(
         starved: Starved::new(),
         blocked: Mutex::new(Vec::new()),
         threads: Mutex::new(Vec::new()),
-        counters: (0..=threads_max).map(|_| Counters::default()).collect(),
+        counters: (0..=threads_max).map(|_| Arc::default()).collect(),
         retained: AtomicU64::new(0),
         generation_next: AtomicU32::new(generation_min),
         gave_up: AtomicBool::new(false),
@@ -242,6 +249,10 @@ pub(crate) fn start(
         recorder: builder
             .events_per_worker
             .map(|events| Recorder::new(events, threads_max)),
+        started: builder.has_spawn_times.then(Instant::now),
+        heeds_spawns: builder.has_spawn_times || builder.events_per_worker.is_some(),
+        dump_signal: Mutex::new(dump_signal),
+        may_walk: Mutex::new(true),
     });
     RUNTIMES[usize::from(number)].publish(Arc::into_raw(Arc::clone(&shared)).cast_mut());
     if let Err(error) = start_workers(&shared, workers) {
@@ -250,6 +261,14 @@ pub(crate) fn start(
         return Err(error);
     }
     Ok(shared)
+}
+
+fn install_messages() -> Result<(), ArenaError> {
+    match overflow::install() {
+        // Miri has no signals, and no guards that could raise one.
+        Err(ArenaError::Unsupported { .. }) => Ok(()),
+        installed => installed,
+    }
 }
 
 /// Which CPUs the workers are bound to, if they shall be.
@@ -302,6 +321,36 @@ impl Shared {
         if !flag.load(Ordering::Relaxed) {
             flag.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// Begins a fiber in a cell, where a spawn is heeded: see `heeds_spawns`.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn begin_heeded(
+        &self,
+        context: Option<&WorkerContext>,
+        index: CellIndex,
+        begin: &dyn Fn() -> FiberRef,
+    ) -> FiberRef {
+        if let Some(started) = self.started {
+            self.extras.get_or_make(index).set_born(started.elapsed());
+        }
+        match &self.recorder {
+            None => begin(),
+            Some(recorder) => recorder.spawn(context, begin),
+        }
+    }
+
+    /// How long ago the fiber of this generation was spawned, where that is noted.
+    pub(crate) fn age_of(
+        &self,
+        index: CellIndex,
+        header: &Header,
+        generation: u32,
+    ) -> Option<Duration> {
+        let started = self.started?;
+        let born = self.extras.born(index, header, generation)?;
+        Some(started.elapsed().saturating_sub(born))
     }
 
     /// The cell of this number.
@@ -374,7 +423,7 @@ impl Shared {
 
     /// Puts a fiber that the caller has just taken hold of into a queue.
     #[inline]
-    fn schedule(&self, context: Option<&WorkerContext>, cell: Cell, raw: u32) {
+    pub(crate) fn schedule(&self, context: Option<&WorkerContext>, cell: Cell, raw: u32) {
         let task = TaskIndex::from_raw(raw).expect("a cell's index has 24 bits");
         // It was written before the fiber was parked, and taking hold of it acquired that.
         let home = cell.header().home.load(Ordering::Relaxed);

@@ -21,7 +21,7 @@ use crate::{
     fiber::{Outcome, state::Wake, traits},
     fiber_ref::FiberRef,
     registry::RUNTIMES,
-    runtime::Shared,
+    runtime::{Shared, dump},
     sync::{Arc, Ordering, Thread, current_thread, lock},
     trace::EventKind,
     worker::{context, dispatch},
@@ -54,7 +54,7 @@ pub(crate) fn shutdown(
         }
         if until.is_some_and(|until| Instant::now() >= until) {
             shared.gave_up.store(true, Ordering::Relaxed);
-            return Err(ShutdownError { alive_count });
+            return Err(refused(shared, alive_count));
         }
         parker.park_timeout(pause);
         pause = (pause * 2).min(PAUSE_MAX);
@@ -66,14 +66,22 @@ pub(crate) fn shutdown(
         0 => {
             // An earlier one may have run out of time.
             shared.gave_up.store(false, Ordering::Relaxed);
+            *lock(&shared.dump_signal) = None;
             // Release: pairs with `Shared::has_ended`.
             shared.has_ended.store(true, Ordering::Release);
             Ok(())
         }
         alive_count => {
             shared.gave_up.store(true, Ordering::Relaxed);
-            Err(ShutdownError { alive_count })
+            Err(refused(shared, alive_count))
         }
+    }
+}
+
+fn refused(shared: &Shared, alive_count: usize) -> ShutdownError {
+    ShutdownError {
+        alive_count,
+        alive: dump::dump_of_alive(shared),
     }
 }
 
@@ -108,6 +116,8 @@ pub(crate) fn touched(shared: &Shared) -> impl Iterator<Item = CellIndex> {
 /// passed, and are in a queue that nobody reads any more. Returns how many cannot be ended: those
 /// that are suspended on the stack of a thread that is gone, or that only it could drop.
 fn end_left_behind(shared: &Shared) -> usize {
+    // Nor does who makes a dump, from here on.
+    *lock(&shared.may_walk) = false;
     let mut alive_count = 0;
     for index in touched(shared) {
         let Some(cell) = shared.cell(index.raw()) else {

@@ -32,6 +32,7 @@ const STACKS_KEPT: usize = 8;
 pub(crate) struct WorkerContext {
     pub(crate) shared: Arc<Shared>,
     pub(crate) worker: Worker<CellLinks>,
+    counters: Arc<Counters>,
     /// The fiber whose poll is under way.
     pub(crate) fiber: RunningFiber,
     /// That fiber wants to be polled again after the others.
@@ -82,6 +83,7 @@ impl WorkerContext {
     /// For the thread that calls this.
     pub(crate) fn new(shared: Arc<Shared>, worker: Worker<CellLinks>) -> Self {
         Self {
+            counters: Arc::clone(&shared.counters[worker.id().index()]),
             shared,
             worker,
             fiber: RunningFiber::new(),
@@ -109,7 +111,7 @@ impl WorkerContext {
     /// This worker's counters.
     #[inline]
     pub(crate) fn counters(&self) -> &Counters {
-        &self.shared.counters[self.worker.id().index()]
+        &self.counters
     }
 
     /// Notes which stack the loop will stand on, and returns the one it has stood on.

@@ -17,8 +17,9 @@ use crate::{
         traits,
     },
     fiber_ref::FiberRef,
-    runtime::Shared,
+    runtime::{Shared, metrics::Counts},
     scope::ScopeState,
+    spans,
     sync::Arc,
     trace::{
         EventKind,
@@ -146,13 +147,17 @@ fn dispatch_here(context: &WorkerContext, cell: Cell, raw: u32) {
         context.fiber.set(Some(fiber));
         context.yielded.set(false);
         context.budget.fill();
+        spans::enter(&context.shared, raw);
         // SAFETY: the fiber is held [bridge.S1]; its body holds the future, as it has not ended.
         let has_ended = unsafe { (vtable.poll)(cell, &mut Context::from_waker(&waker)) };
+        spans::exit(&context.shared, raw);
         context.fiber.set(None);
         if has_ended {
             return finish(context, cell, raw);
         }
+        let attributes = cell.header().attributes();
         if context.yielded.get() {
+            context.counters().count(attributes, Counts::YIELDS);
             // It stays OWNED: by the queue, or, where nothing else is to be run, by this loop.
             if context.may_go_on() {
                 continue;
@@ -161,9 +166,16 @@ fn dispatch_here(context: &WorkerContext, cell: Cell, raw: u32) {
         }
         let stamp = recorder::stamp(&context.shared);
         match state.park() {
-            Park::Parked => return recorder::stamped(context, stamp, fiber, EventKind::Park),
-            Park::Notified => return queue_again(context, cell, raw),
-            Park::Cancelled => {}
+            Park::Parked => {
+                context.counters().count(attributes, Counts::PARKS);
+                return recorder::stamped(context, stamp, fiber, EventKind::Park);
+            }
+            Park::Notified => {
+                context.counters().count(attributes, Counts::REQUEUES);
+                return queue_again(context, cell, raw);
+            }
+            // Polled no more.
+            Park::Cancelled => context.counters().count(attributes, Counts::REQUEUES),
         }
     }
 }
@@ -207,8 +219,10 @@ fn task(raw: u32) -> TaskIndex {
 /// Hands the outcome over: to the handle, or to nobody.
 #[inline]
 fn finish(context: &WorkerContext, cell: Cell, raw: u32) {
-    context.counters().finished();
+    let counters = context.counters();
+    counters.count(cell.header().attributes(), Counts::FINISHED);
     record_end(context, raw);
+    spans::end(&context.shared, raw);
     if cell.header().traits() & (traits::LOCALS | traits::SCOPED) != 0 {
         return finish_with_extras(context, cell, raw);
     }
@@ -272,12 +286,14 @@ fn before_end(
 
 /// The same by a thread that is no worker, when there are no workers any more.
 pub(crate) fn finish_outside(shared: &Shared, cell: Cell, index: CellIndex) {
-    shared.outside_counters().finished();
+    let counters = shared.outside_counters();
+    counters.count(cell.header().attributes(), Counts::FINISHED);
     if let Some(recorder) = &shared.recorder {
         let generation = cell.header().state.generation();
         let fiber = FiberRef::new(shared.number(), index, generation);
         recorder.finish_outside(fiber, cell.outcome().into());
     }
+    spans::end(shared, index.raw());
     let scope = before_end(shared, cell, index, |drop_locals| drop_locals());
     let ended = hand_over(cell);
     if ended.finish == Finish::Detached {

@@ -7,7 +7,7 @@
 
 #![allow(unsafe_code, reason = "switches stacks")]
 
-use core::{cell::Cell, ptr, ptr::NonNull};
+use core::{cell::Cell, mem::ManuallyDrop, ptr, ptr::NonNull};
 
 use dtact_arena::Stack;
 use dtact_mesh::TaskIndex;
@@ -18,7 +18,9 @@ use dtact_switch::{
 use crate::{
     fiber::{Cell as FiberCell, Header, state::Park, traits},
     fiber_ref::FiberRef,
-    sync::Ordering,
+    runtime::metrics::Counts,
+    spans,
+    sync::{AtomicPtr, Ordering},
     trace::{
         EventKind,
         recorder::{self, record, stamped},
@@ -30,9 +32,40 @@ use crate::{
 };
 
 /// Where a fiber stands while it is suspended in `wait`. It lies on the fiber's own stack.
+///
+/// # Invariants
+///
+/// - [bridge.W4] `context` is null until the stack has been left, and owns the context from then
+///   until `resume` takes it. Both are done by the fiber's own thread, the latter as the holder of
+///   the fiber. So whoever else holds the fiber [bridge.S1] and finds a context there has a stack
+///   that stays as it is for as long as the fiber is held.
 pub(crate) struct Suspension {
-    context: Cell<Option<Context>>,
+    /// The context, by [`Context::into_raw`].
+    context: AtomicPtr<()>,
     stack: Cell<Option<Stack>>,
+}
+
+impl Suspension {
+    /// Runs `look` so that a walk along the stack from inside of it goes on into this one. `None`:
+    /// its thread has not left it yet, or walks cannot do that here.
+    ///
+    /// # Safety
+    ///
+    /// - The caller holds the fiber [bridge.S1] until this returns.
+    pub(crate) unsafe fn with_walk<T>(&self, look: impl FnOnce() -> T) -> Option<T> {
+        // Acquire: pairs with the store in `arrive`: the frames have been written.
+        let context = NonNull::new(self.context.load(Ordering::Acquire))?;
+        if !Context::CAN_WALK {
+            return None;
+        }
+        // SAFETY: made by `into_raw`, and owned by whoever holds the fiber [bridge.W4].
+        let context = ManuallyDrop::new(unsafe { Context::from_raw(context) });
+        // SAFETY: suspended, and resumed by nobody while the caller holds the fiber [bridge.W4].
+        let seen = unsafe { context.with_walk(look) };
+        // What is in `context` owns it again.
+        let _: NonNull<()> = ManuallyDrop::into_inner(context).into_raw();
+        Some(seen)
+    }
 }
 
 /// What a switch leaves.
@@ -79,8 +112,10 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
         .cell(fiber.cell_raw())
         .expect("the fiber is running");
     let header = cell.header();
+    let attributes = header.attributes();
     if reason == Reason::Yield && !header.state.is_cancelled() && context.may_go_on() {
         context.budget.fill();
+        context.counters().count(attributes, Counts::YIELDS);
         return Resumed::Woken;
     }
     if context.is_stack_pointed_into() {
@@ -90,17 +125,19 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
         return Resumed::NoStack;
     };
     let suspension = Suspension {
-        context: Cell::new(None),
+        context: AtomicPtr::new(ptr::null_mut()),
         stack: Cell::new(None),
     };
     header.suspension.set(Some(NonNull::from(&suspension)));
     header
         .home
         .store(context.worker.id().raw() + 1, Ordering::Relaxed);
+    spans::exit(&context.shared, fiber.cell_raw());
     let stamp = recorder::stamp(&context.shared);
     match reason {
         Reason::Yield => {
             stamped(context, stamp, fiber, EventKind::SuspendQueued);
+            context.counters().count(attributes, Counts::YIELDS);
             context.worker.push_pinned(task_of(fiber));
         }
         // From here on others may wake it; but only this thread takes it from the queue that
@@ -111,9 +148,14 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
                 _ => header.state.park(),
             };
             match park {
-                Park::Parked => stamped(context, stamp, fiber, EventKind::Suspend),
+                Park::Parked => {
+                    stamped(context, stamp, fiber, EventKind::Suspend);
+                    context.counters().count(attributes, Counts::PARKS);
+                }
                 Park::Notified => {
                     record(context, fiber.cell_raw(), EventKind::Again);
+                    context.counters().count(attributes, Counts::REQUEUES);
+                    spans::enter(&context.shared, fiber.cell_raw());
                     header.suspension.set(None);
                     unpin(header);
                     context.spare.set(Some(spare));
@@ -123,6 +165,7 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
                 // again and again.
                 Park::Cancelled => {
                     stamped(context, stamp, fiber, EventKind::SuspendQueued);
+                    context.counters().count(attributes, Counts::REQUEUES);
                     context.worker.push_pinned(task_of(fiber));
                 }
             }
@@ -153,6 +196,7 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
     unpin(header);
     context.fiber.set(Some(fiber));
     context.budget.fill();
+    spans::enter(&context.shared, fiber.cell_raw());
     if is_cancelled(context, fiber) {
         Resumed::Cancelled
     } else {
@@ -194,7 +238,12 @@ pub(crate) unsafe fn resume(context: Here, cell: FiberCell) -> ! {
     let suspension = header.suspension.get().expect("the fiber is suspended");
     // SAFETY: it lies on the stack of the fiber, which is not entered before the switch below.
     let suspension = unsafe { suspension.as_ref() };
-    let next = suspension.context.take().expect("its stack has been left");
+    // Relaxed, both: this thread has left it, and is the one that comes back to it.
+    let raw = NonNull::new(suspension.context.load(Ordering::Relaxed));
+    let raw = raw.expect("its stack has been left");
+    suspension.context.store(ptr::null_mut(), Ordering::Relaxed);
+    // SAFETY: made by `into_raw`, and taken out of the place that owned it [bridge.W4].
+    let next = unsafe { Context::from_raw(raw) };
     let left = context.replace_stack(suspension.stack.take());
     stacks::put_left(&context, left);
     if header.traits() & traits::NO_FLOAT == 0 {
@@ -298,7 +347,11 @@ fn arrive(context: &WorkerContext, from: Context) {
         Left::Home => context.home.set(Some(from)),
         Left::Fiber(suspension) => {
             // SAFETY: it lies on the stack just left, whose fiber is suspended there.
-            unsafe { suspension.as_ref() }.context.set(Some(from));
+            let suspension = unsafe { suspension.as_ref() };
+            // Release: pairs with the load in `Suspension::with_walk`.
+            suspension
+                .context
+                .store(from.into_raw().as_ptr(), Ordering::Release);
         }
         // The frame stays behind, with nothing in it [bridge.W1].
         Left::Loop => {

@@ -51,11 +51,9 @@
 )]
 mod chosen;
 
-pub(crate) use chosen::call_above;
+pub(crate) use chosen::{CAN_WALK, call_above};
 #[cfg(feature = "std")]
-pub(crate) use chosen::{
-    CAN_WALK, Link, call_on, call_on_parent, first_context, is_fresh, resume, suspend,
-};
+pub(crate) use chosen::{Link, call_on, call_on_parent, first_context, is_fresh, resume, suspend};
 
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;

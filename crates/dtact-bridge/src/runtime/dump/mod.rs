@@ -1,6 +1,9 @@
 //! What all fibers are doing, for people who look for one that does not end.
 
-use core::{fmt, panic::Location};
+mod json;
+mod stack;
+
+use core::{fmt, panic::Location, time::Duration};
 
 use dtact_arena::CellIndex;
 use dtact_mesh::{Affinity, Attributes, Kind as WorkloadKind, Priority};
@@ -12,8 +15,13 @@ use crate::{
     sync::Ordering,
 };
 
+pub use stack::{FiberStack, NoStack};
+
 /// The fibers of a runtime that have not gone, each as it was when it was looked at: the workers
-/// go on meanwhile. It prints as one line for each.
+/// go on meanwhile.
+///
+/// It prints as one line for each, and below that the stack of each that is suspended in
+/// [`wait`](crate::wait()); [`to_json`](Self::to_json) says the same to programs.
 ///
 /// # Examples
 ///
@@ -29,6 +37,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Dump {
     fibers: Vec<FiberDump>,
+    /// What was found of the stacks of those that have a home, in the order of the fibers.
+    stacks: Vec<(u32, Result<FiberStack, NoStack>)>,
 }
 
 /// One fiber in a [`Dump`].
@@ -43,6 +53,7 @@ pub struct FiberDump {
     stack_bytes_min: u32,
     name: Option<&'static str>,
     location: Option<&'static Location<'static>>,
+    age: Option<Duration>,
 }
 
 /// What a fiber is doing.
@@ -62,6 +73,81 @@ impl Dump {
     #[must_use]
     pub fn fibers(&self) -> &[FiberDump] {
         &self.fibers
+    }
+
+    /// Where a fiber of this dump stands that is suspended in [`wait`](crate::wait()).
+    ///
+    /// It was walked while it was parked, and nothing was stopped for it: a wake that came in that
+    /// moment was late by as much. One that ran, or was in a queue, is not walked.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no stack: see [`NoStack`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dtact_bridge::{Builder, NoStack};
+    ///
+    /// let runtime = Builder::new().build()?;
+    /// let handle = runtime.spawn(std::future::pending::<()>());
+    /// let dump = runtime.dump();
+    /// for fiber in dump.fibers() {
+    ///     match dump.stack(fiber) {
+    ///         Ok(stack) => println!("{fiber}\n{stack}"),
+    ///         Err(reason) => println!("{fiber} ({reason})"),
+    ///     }
+    /// }
+    /// # drop(handle);
+    /// # Ok::<(), dtact_bridge::BuildError>(())
+    /// ```
+    pub fn stack(&self, fiber: &FiberDump) -> Result<&FiberStack, NoStack> {
+        let place = self
+            .stacks
+            .binary_search_by_key(&fiber.cell, |(cell, _)| *cell);
+        match place.map(|place| &self.stacks[place].1) {
+            Ok(Ok(stack)) => Ok(stack),
+            Ok(Err(reason)) => Err(*reason),
+            Err(_) if fiber.status == FiberStatus::Runnable => Err(NoStack::Runnable),
+            Err(_) => Err(NoStack::NotSuspended),
+        }
+    }
+
+    /// The dump as a JSON text (RFC 8259): an object whose `fibers` has one object for each.
+    ///
+    /// | member | is |
+    /// | --- | --- |
+    /// | `cell_bytes`, `slot`, `generation` | which fiber |
+    /// | `state` | `"runnable"`, `"parked"` or `"ended"` |
+    /// | `age_ns` | its [age](FiberDump::age) in nanoseconds, or null |
+    /// | `name` | its name, or null |
+    /// | `priority`, `kind`, `affinity` | what it asks of the scheduler, in lower case |
+    /// | `worker` | the [worker](FiberDump::worker) that alone can go on with it, or null |
+    /// | `is_pinned` | whether it stays on that worker to its end |
+    /// | `stack_bytes_min` | the least stack that it asked for, 0 for none |
+    /// | `spawned_at` | an object of `file`, `line` and `column` |
+    /// | `stack` | an array of strings, innermost call first; or null, and `no_stack` says why |
+    ///
+    /// Later versions may add members.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dtact_bridge::Runtime;
+    ///
+    /// let runtime = Runtime::new()?;
+    /// let handle = runtime.spawn(std::future::pending::<()>());
+    /// let json = runtime.dump().to_json();
+    /// assert!(json.contains(r#""priority":"normal""#));
+    /// # drop(handle);
+    /// # Ok::<(), dtact_bridge::BuildError>(())
+    /// ```
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut out = String::new();
+        let written = json::write(self, &mut out);
+        debug_assert!(written.is_ok(), "a string takes all that is written");
+        out
     }
 }
 
@@ -121,14 +207,27 @@ impl FiberDump {
     pub const fn location(&self) -> Option<&'static Location<'static>> {
         self.location
     }
+
+    /// How long ago it was spawned, to the nanosecond of the system's monotonic clock; only with
+    /// [`Builder::spawn_times`](crate::Builder::spawn_times).
+    #[must_use]
+    pub const fn age(&self) -> Option<Duration> {
+        self.age
+    }
 }
 
 impl fmt::Display for Dump {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} fibers", self.fibers.len())?;
-        self.fibers
-            .iter()
-            .try_for_each(|fiber| writeln!(f, "  {fiber}"))
+        for fiber in &self.fibers {
+            writeln!(f, "  {fiber}")?;
+            if let Ok(stack) = self.stack(fiber) {
+                let frames = stack.frames();
+                let mut numbered = frames.iter().enumerate();
+                numbered.try_for_each(|(at, frame)| writeln!(f, "    {at:4}: {frame}"))?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -138,7 +237,8 @@ impl fmt::Display for FiberDump {
         let (bytes, slot) = index.map_or((0, 0), |index| (index.class().bytes(), index.slot()));
         write!(f, "fiber {bytes}/{slot} generation {}", self.generation)?;
         if let Some(name) = self.name {
-            write!(f, " \"{name}\"")?;
+            // Escaped: it is one line.
+            write!(f, " {name:?}")?;
         }
         f.write_str(": ")?;
         f.write_str(match self.status {
@@ -163,27 +263,62 @@ impl fmt::Display for FiberDump {
         if self.kind() != WorkloadKind::Compute {
             write!(f, ", {:?}", self.kind())?;
         }
-        match self.location {
-            Some(location) => write!(f, ", spawned at {location}"),
+        if let Some(location) = self.location {
+            write!(f, ", spawned at {location}")?;
+        }
+        match self.age {
+            Some(age) => write!(f, ", {age:?} ago"),
             None => Ok(()),
         }
     }
 }
 
 impl Runtime {
-    /// What all fibers are doing at this moment.
+    /// What all fibers are doing at this moment, and where those stand that are suspended in
+    /// [`wait`](crate::wait()).
+    ///
+    /// It looks at every cell that was ever used, and walks the stacks of suspended fibers: some
+    /// tens of microseconds for each.
     #[must_use]
     pub fn dump(&self) -> Dump {
         dump(&self.shared)
     }
 }
 
-fn dump(shared: &Shared) -> Dump {
-    Dump {
-        fibers: touched(shared)
-            .filter_map(|index| fiber(shared, index))
-            .collect(),
+pub(crate) fn dump(shared: &Shared) -> Dump {
+    dump_of(shared, usize::MAX, |_| true)
+}
+
+/// The fibers that have not ended, with the stacks of a few.
+pub(crate) fn dump_of_alive(shared: &Shared) -> Dump {
+    dump_of(shared, 32, |status| status != FiberStatus::Ended)
+}
+
+fn dump_of(shared: &Shared, mut stacks_max: usize, is_wanted: fn(FiberStatus) -> bool) -> Dump {
+    let mut dump = Dump {
+        fibers: Vec::new(),
+        stacks: Vec::new(),
+    };
+    for index in touched(shared) {
+        let Some(fiber) = fiber(shared, index).filter(|fiber| is_wanted(fiber.status)) else {
+            continue;
+        };
+        dump.fibers.push(fiber);
+        // A suspended one has a worker.
+        if fiber.status != FiberStatus::Parked || fiber.worker.is_none() {
+            continue;
+        }
+        let seen = if stacks_max == 0 {
+            Err(NoStack::Left)
+        } else {
+            stack::walk(shared, index, fiber.generation)
+        };
+        stacks_max -= usize::from(seen.is_ok());
+        dump.stacks.push((fiber.cell, seen));
     }
+    // By raw index, not in the order of classes.
+    dump.stacks.sort_unstable_by_key(|(cell, _)| *cell);
+    dump
 }
 
 /// The fiber of a cell, if one is there.
@@ -195,9 +330,9 @@ pub(crate) fn fiber(shared: &Shared, index: CellIndex) -> Option<FiberDump> {
         Phase::Parked => FiberStatus::Parked,
         Phase::Done => FiberStatus::Ended,
     };
+    let generation = header.state.generation();
     // Relaxed: a figure for people.
     let worker = header.home.load(Ordering::Relaxed).checked_sub(1);
-    let generation = header.state.generation();
     Some(FiberDump {
         cell: index.raw(),
         generation,
@@ -208,6 +343,7 @@ pub(crate) fn fiber(shared: &Shared, index: CellIndex) -> Option<FiberDump> {
         stack_bytes_min: header.floor(),
         name: shared.extras.name(index, header, generation),
         location: header.location(),
+        age: shared.age_of(index, header, generation),
     })
 }
 
