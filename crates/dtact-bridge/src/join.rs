@@ -31,7 +31,7 @@ use crate::{
     wait::wait,
     worker::{
         context::{self, WorkerContext},
-        dispatch,
+        dispatch, handover,
     },
 };
 
@@ -101,6 +101,9 @@ impl<T> JoinHandle<T> {
     pub fn wait(self) -> Result<T, JoinError> {
         if self.would_deadlock() {
             return Err(JoinError::Deadlock);
+        }
+        if let Target::Fiber(fiber) = self.target {
+            handover::run_first(fiber);
         }
         wait(self)
     }

@@ -20,7 +20,10 @@ use crate::{
     runtime::{Shared, metrics::Counters, shared::CellLinks},
     sync::{Arc, panicking},
     time::timers::Timers,
-    worker::{running::RunningFiber, suspension::Left},
+    worker::{
+        running::RunningFiber,
+        suspension::{Left, Suspension},
+    },
 };
 
 /// How many idle stacks a worker keeps for itself, beside its spare.
@@ -58,8 +61,10 @@ pub(crate) struct WorkerContext {
     pub(crate) left_stack: Cell<Option<Stack>>,
     /// The thread's own stack, suspended in `thread::main`.
     pub(crate) home: Cell<Option<Context>>,
-    /// A closure fiber to begin with on the larger stack that the loop has just moved to.
+    /// A fiber to begin with on the stack that the loop has just moved to.
     pub(crate) first: Cell<Option<u32>>,
+    /// The stack to go back to before the loop goes on [bridge.W4].
+    pub(crate) lender: Cell<Option<NonNull<Suspension>>>,
 }
 
 /// How many yields in a row may go on at once.
@@ -93,6 +98,7 @@ impl WorkerContext {
             left_stack: Cell::new(None),
             home: Cell::new(None),
             first: Cell::new(None),
+            lender: Cell::new(None),
         }
     }
 

@@ -25,14 +25,26 @@ use crate::{
     },
     worker::{
         context::{Here, WorkerContext},
-        dispatch, stacks,
+        dispatch, handover, stacks,
     },
 };
 
 /// Where a fiber stands while it is suspended in `wait`. It lies on the fiber's own stack.
 pub(crate) struct Suspension {
-    context: Cell<Option<Context>>,
-    stack: Cell<Option<Stack>>,
+    pub(super) context: Cell<Option<Context>>,
+    pub(super) stack: Cell<Option<Stack>>,
+    /// The lender to go back to after this one, where this is one itself.
+    pub(super) lender: Cell<Option<NonNull<Self>>>,
+}
+
+impl Suspension {
+    pub(super) const fn new() -> Self {
+        Self {
+            context: Cell::new(None),
+            stack: Cell::new(None),
+            lender: Cell::new(None),
+        }
+    }
 }
 
 /// What a switch leaves.
@@ -80,13 +92,17 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
     if reason == Reason::Yield && !header.state.is_cancelled() && context.may_go_on() {
         return Resumed::Woken;
     }
-    let Some(spare) = stacks::take_spare(context) else {
-        return Resumed::NoStack;
+    // Where there is a lender, that one goes on, on a stack of its own.
+    let spare = if context.lender.get().is_some() {
+        keep_float(header);
+        None
+    } else {
+        let Some(spare) = stacks::take_spare(context) else {
+            return Resumed::NoStack;
+        };
+        Some(spare)
     };
-    let suspension = Suspension {
-        context: Cell::new(None),
-        stack: Cell::new(None),
-    };
+    let suspension = Suspension::new();
     header.suspension.set(Some(NonNull::from(&suspension)));
     header
         .home
@@ -110,7 +126,9 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
                     record(context, fiber.cell_raw(), EventKind::Again);
                     header.suspension.set(None);
                     unpin(header);
-                    context.spare.set(Some(spare));
+                    if let Some(spare) = spare {
+                        context.spare.set(Some(spare));
+                    }
                     return Resumed::Woken;
                 }
                 // It lets the others run before it is told: code that cannot unwind may come here
@@ -123,23 +141,30 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
         }
     }
     context.counters().suspended();
-    let bounds = bounds_of(&spare);
-    let own = context.replace_stack(Some(spare));
+    let (next, stack) = match spare {
+        Some(spare) => {
+            // SAFETY: the spare is a stack of the pool on which nothing stands [bridge.W3], with
+            // its top aligned.
+            let next = unsafe { Context::new(bounds_of(&spare), loop_entry) };
+            (next, Some(spare))
+        }
+        None => handover::take_lender(context).expect("there is one, as found above"),
+    };
+    let own = context.replace_stack(stack);
     if context.shared.has_canaries {
         stacks::check_canary(context, fiber, own.as_ref());
     }
     suspension.stack.set(own);
-    // SAFETY: the spare is a stack of the pool on which nothing stands [bridge.W3], with its
-    // top aligned.
-    let next = unsafe { Context::new(bounds, loop_entry) };
     let left = Left::Fiber(NonNull::from(&suspension));
     // SAFETY: this runs on the worker's thread.
     let here = unsafe { Here::new(context) };
     if header.traits() & traits::NO_FLOAT == 0 {
-        // SAFETY: a context just made, entered once.
+        // SAFETY: a context just made, or a lender's, which was left by this switcher; entered
+        // once, as it was taken out of its place.
         unsafe { switch::<SameThreadFloat>(here, next, left) };
     } else {
-        // SAFETY: the same; `resume` enters what is left by the same switcher.
+        // SAFETY: a context just made, as `keep_float` has seen to where it is not; `resume` enters
+        // what is left by the same switcher.
         unsafe { switch::<SameThreadNoFloat>(here, next, left) };
     }
     // Back, on the same thread [bridge.W2], with the fiber in this worker's hands again.
@@ -153,9 +178,18 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
     }
 }
 
+/// The lender was left with its floating-point state, and has to be entered by the same switcher.
+/// Nothing is lent to a fiber without that state; one that has said so since keeps it from now on.
+#[inline]
+fn keep_float(header: &Header) {
+    if header.traits() & traits::NO_FLOAT != 0 {
+        header.set_traits(header.traits() & !traits::NO_FLOAT);
+    }
+}
+
 /// The fiber has left its stack, and may go to any worker again, unless it is one that stays.
 #[inline]
-fn unpin(header: &Header) {
+pub(super) fn unpin(header: &Header) {
     if header.traits() & traits::PINNED == 0 {
         header.home.store(0, Ordering::Relaxed);
     }
@@ -229,7 +263,7 @@ pub(crate) fn run_on_stack(context: &WorkerContext, stack: Stack) {
 
 /// Where a pooled stack lies.
 #[inline]
-fn bounds_of(stack: &Stack) -> StackBounds {
+pub(super) fn bounds_of(stack: &Stack) -> StackBounds {
     StackBounds::new(stack.top(), stack.bottom())
 }
 
@@ -238,7 +272,7 @@ fn bounds_of(stack: &Stack) -> StackBounds {
 /// # Safety
 ///
 /// - Entered by `switch` or `leave_for_good`, whose message is the worker's context.
-unsafe extern "C" fn loop_entry(transfer: Transfer) -> ! {
+pub(super) unsafe extern "C" fn loop_entry(transfer: Transfer) -> ! {
     let context = transfer.message.cast::<WorkerContext>().cast_const();
     // SAFETY: the message is the context of this thread's worker, which outlives its loop.
     let context = unsafe { &*context };
@@ -264,7 +298,7 @@ unsafe extern "C" fn loop_entry(transfer: Transfer) -> ! {
 ///
 /// - `next` may be entered on this thread now: it is fresh, or was left by the same switcher.
 #[inline]
-unsafe fn switch<S: ContextSwitcher>(context: Here, next: Context, left: Left) {
+pub(super) unsafe fn switch<S: ContextSwitcher>(context: Here, next: Context, left: Left) {
     context.left.set(left);
     let message = ptr::from_ref(&*context).cast_mut().cast();
     // SAFETY: as the caller promises.
@@ -277,7 +311,7 @@ unsafe fn switch<S: ContextSwitcher>(context: Here, next: Context, left: Left) {
 /// # Safety
 ///
 /// - As for [`switch`]; and nothing of value lies in the caller's frames.
-unsafe fn leave_for_good<S: ContextSwitcher>(context: Here, next: Context) -> ! {
+pub(super) unsafe fn leave_for_good<S: ContextSwitcher>(context: Here, next: Context) -> ! {
     // SAFETY: as the caller promises.
     unsafe { switch::<S>(context, next, Left::Loop) };
     unreachable!("an abandoned loop frame is not resumed: its context was dropped")
@@ -303,6 +337,6 @@ fn arrive(context: &WorkerContext, from: Context) {
     }
 }
 
-fn task_of(fiber: FiberRef) -> TaskIndex {
+pub(super) fn task_of(fiber: FiberRef) -> TaskIndex {
     TaskIndex::from_raw(fiber.cell_raw()).expect("a cell's index has 24 bits")
 }

@@ -25,6 +25,7 @@ mod deflect;
 pub(crate) mod make_next;
 mod search;
 mod sleep;
+mod take_if_next;
 
 use classes::Classes;
 use make_next::MadeNext;
@@ -411,20 +412,31 @@ impl<L: Links> Worker<L> {
             None => self.take_and_refill()?,
         };
         drop(inside);
+        self.announce_ring();
+        Some(task)
+    }
+
+    /// What stays in the ring, to somebody who sleeps.
+    #[inline]
+    fn announce_ring(&self) {
         if !self.queue.is_empty() && self.mesh.event_count.wants_waking() && !self.alone {
             self.mesh.wake_one();
         }
-        Some(task)
     }
 
     /// From the ring itself, and a chunk with it. Apart, so that taking from the chunk is short.
     #[inline(never)]
     fn take_and_refill(&self) -> Option<TaskIndex> {
-        let (task, length) = self.queue.pop(self.seat.private.chunk())?;
+        let popped = self.queue.pop(self.seat.private.chunk())?;
+        Some(self.note_popped(popped))
+    }
+
+    #[inline]
+    fn note_popped(&self, (task, length): (TaskIndex, u64)) -> TaskIndex {
         if length / STEP < self.steps.get() {
             self.publish_load(length);
         }
-        Some(task)
+        task
     }
 
     /// A fair share of a shared queue: one task to run, the others into the ring.
