@@ -15,10 +15,27 @@ const BOOST: Tool = Tool {
 };
 
 const ROUNDS: usize = 15;
-const COUNT: &str = "300000";
+const COUNT: &str = "100000";
 
-/// Builds the three programs, lets them take turns, and prints medians of nanoseconds, and of the
-/// ratios to C within each round.
+/// A contestant: what it is called in the table, and how it is run, where `@` is cargo's
+/// folder.
+const CONTESTANTS: [(&str, &[&str]); 6] = [
+    ("C", &["@/launch-c"]),
+    ("Rust", &["@/release/examples/launch"]),
+    ("Boost", &["@/launch-boost", "post", "default"]),
+    ("Boost, pool", &["@/launch-boost", "post", "pooled"]),
+    (
+        "Boost, dispatch",
+        &["@/launch-boost", "dispatch", "default"],
+    ),
+    (
+        "Boost, dispatch, pool",
+        &["@/launch-boost", "dispatch", "pooled"],
+    ),
+];
+
+/// Builds the three programs, lets the contestants take turns, and prints medians of nanoseconds,
+/// and of the ratios to C within each round.
 ///
 /// # Errors
 ///
@@ -28,47 +45,53 @@ pub(crate) fn run(shell: &Shell) -> Result<(), Halt> {
     let build = ["cargo", "build", "--release", "-p", "dtact-ffi"];
     shell.run(&build)?;
     shell.run(&[&build[..], &["--example", "launch"]].concat())?;
-    let target = shell.target();
-    let release = target.join("release").to_string_lossy().into_owned();
-    let folder = target.to_string_lossy();
-    let programs = [
-        format!("{folder}/launch-c"),
-        format!("{release}/examples/launch"),
-        format!("{folder}/launch-boost"),
-    ];
+    let target = shell.target().to_string_lossy().into_owned();
     let line = format!(
         "cc -std=c11 -D_POSIX_C_SOURCE=200809L -O2 -I crates/dtact-ffi/include \
-         crates/dtact-ffi/benches/launch.c {release}/libdtact_ffi.a -lgcc_s -lutil -lrt -lpthread \
-         -lm -ldl -o {0} && c++ -std=c++17 -O2 crates/dtact-ffi/benches/launch_boost.cpp \
-         -lboost_fiber -lboost_context -lpthread -o {1}",
-        programs[0], programs[2]
+         crates/dtact-ffi/benches/launch.c {target}/release/libdtact_ffi.a -lgcc_s -lutil -lrt \
+         -lpthread -lm -ldl -o {target}/launch-c && c++ -std=c++17 -O2 \
+         crates/dtact-ffi/benches/launch_boost.cpp -lboost_fiber -lboost_context -lpthread -o \
+         {target}/launch-boost"
     );
     shell.run(&["sh", "-c", &line])?;
 
-    println!("| launch, run and join | C ns | Rust ns | Boost.Fiber ns | C to Rust | Boost to C |");
-    println!("| --- | --- | --- | --- | --- | --- |");
-    for mode in ["serial", "batch"] {
-        let mut rounds = Vec::new();
-        for round in 0..ROUNDS {
-            let mut times = [0.0; 3];
-            for turn in 0..programs.len() {
-                let which = (round + turn) % programs.len();
-                times[which] = time(&programs[which], mode)?;
-            }
-            rounds.push(times);
+    println!("| launch, run and join | ns one by one | to C | ns 1,000 at a time | to C |");
+    println!("| --- | --- | --- | --- | --- |");
+    let modes = ["serial", "batch"].map(|mode| rounds(&target, mode));
+    let [serial, batch] = modes;
+    let (serial, batch) = (serial?, batch?);
+    for (which, (name, _)) in CONTESTANTS.iter().enumerate() {
+        print!("| {name} |");
+        for rounds in [&serial, &batch] {
+            let time = median(rounds, |times| times[which]);
+            let ratio = median(rounds, |times| times[which] / times[0]);
+            print!(" {time:.1} | {ratio:.2} |");
         }
-        let [c, rust, boost] = [0, 1, 2].map(|which| median(&rounds, |times| times[which]));
-        let to_rust = median(&rounds, |times| times[0] / times[1]);
-        let of_boost = median(&rounds, |times| times[2] / times[0]);
-        println!("| {mode} | {c:.1} | {rust:.1} | {boost:.1} | {to_rust:.2} | {of_boost:.2} |");
+        println!();
     }
     Ok(())
 }
 
+/// What each contestant takes in each round. They take turns in being the first.
+fn rounds(target: &str, mode: &str) -> Result<Vec<[f64; CONTESTANTS.len()]>, Halt> {
+    let mut rounds = Vec::new();
+    for round in 0..ROUNDS {
+        let mut times = [0.0; CONTESTANTS.len()];
+        for turn in 0..CONTESTANTS.len() {
+            let which = (round + turn) % CONTESTANTS.len();
+            let (program, more) = CONTESTANTS[which].1.split_first().expect("a program");
+            times[which] = time(&program.replace('@', target), mode, more)?;
+        }
+        rounds.push(times);
+    }
+    Ok(rounds)
+}
+
 /// What a program says that one fiber takes.
-fn time(program: &str, mode: &str) -> Result<f64, Halt> {
+fn time(program: &str, mode: &str, more: &[&str]) -> Result<f64, Halt> {
     let output = std::process::Command::new(program)
         .args([mode, COUNT])
+        .args(more)
         .output()
         .map_err(|error| Halt::failed(format!("{program}: {error}")))?;
     let text = String::from_utf8_lossy(&output.stdout);
@@ -78,7 +101,7 @@ fn time(program: &str, mode: &str) -> Result<f64, Halt> {
     })
 }
 
-fn median(rounds: &[[f64; 3]], figure: impl Fn(&[f64; 3]) -> f64) -> f64 {
+fn median<const N: usize>(rounds: &[[f64; N]], figure: impl Fn(&[f64; N]) -> f64) -> f64 {
     let mut figures: Vec<_> = rounds.iter().map(figure).collect();
     figures.sort_by(f64::total_cmp);
     figures[figures.len() / 2]

@@ -92,6 +92,13 @@ impl StackCache {
         }
     }
 
+    /// Whether there is no stack in it.
+    #[inline]
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.stacks.is_empty()
+    }
+
     /// Gives all cached stacks back to the pool.
     ///
     /// # Panics

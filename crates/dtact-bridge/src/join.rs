@@ -32,7 +32,7 @@ use crate::{
     wait::wait_or,
     worker::{
         context::{self, WorkerContext},
-        dispatch,
+        dispatch, handover,
     },
 };
 
@@ -104,6 +104,9 @@ impl<T> JoinHandle<T> {
             return Err(JoinError::Deadlock);
         }
         let fiber = self.fiber();
+        if let Some(fiber) = fiber {
+            handover::run_first(fiber);
+        }
         wait_or(self, || {
             // It was to be suspended, and cannot be.
             let is_deadlock = fiber.is_some_and(|fiber| {

@@ -582,6 +582,132 @@ dtact_status_t dtact_completions_next(const dtact_completions_t *completions, dt
 
 /**@}*/
 
+/** @name Observation
+ *
+ * Structures that later versions may add to begin with their size. The caller sets that field to
+ * the sizeof of its structure; no more is written, and the field then says how many bytes were. So
+ * a program goes on with a later library, and one with an older library finds the fields which that
+ * knows nothing of beyond the size.
+ */
+/**@{*/
+
+/** How much a runtime has done since it was started. */
+typedef struct dtact_metrics_t {
+    /** Set by the caller: the bytes there are. Set by the library: the bytes that were written. */
+    size_t size;
+    /** Fibers spawned. */
+    uint64_t spawned;
+    /** Fibers ended, in whichever way. */
+    uint64_t finished;
+    /** Spawns that needed memory of the heap, because the fiber was too large for a cell. */
+    uint64_t heap_escaped_spawns;
+    /** Times a fiber was suspended and kept its stack. */
+    uint64_t stackful_suspensions;
+    /** Times a thread was blocked because a fiber could not be suspended. */
+    uint64_t blocked_waits;
+    /** Fibers that wait for a stack to begin on, because all are out. */
+    uint64_t starved;
+    /** Stacks in use now: by suspended fibers and by workers, with those that these keep ready. */
+    uint64_t stacks_live;
+    /** The most stacks that were in use at once. */
+    uint64_t stacks_live_max;
+} dtact_metrics_t;
+
+/**
+ * Writes to `*out` how much a runtime has done. The numbers are read one after the other while the
+ * workers go on.
+ *
+ *     dtact_metrics_t metrics = {.size = sizeof metrics};
+ *     status = dtact_runtime_metrics(runtime, &metrics);
+ *
+ * Never suspends. DTACT_INVALID_ARGUMENT: a pointer is null, or `out->size` is less than the
+ * structure of this header has.
+ */
+dtact_status_t dtact_runtime_metrics(const dtact_runtime_t *runtime, dtact_metrics_t *out);
+
+/**
+ * Writes to `buffer` what all fibers of a runtime are doing, as a text for people: a line for each,
+ * in a form that may change. As much of it is written as fits into `size` bytes, with a zero at its
+ * end; with a size of 0 nothing is, and `buffer` may be null. `*length`, unless `length` is null, is
+ * how many bytes the whole text has, without the zero: if that is not less than `size`, it was cut.
+ * Fibers come and go, so that the next dump may be longer.
+ *
+ * Never suspends. It takes memory for the text. DTACT_INVALID_ARGUMENT: `runtime` is null, or
+ * `buffer` is, and `size` is not 0.
+ */
+dtact_status_t dtact_runtime_dump(const dtact_runtime_t *runtime, char *buffer, size_t size,
+                                  size_t *length);
+
+/** How a fiber ended: one of the numbers below. Later versions may add some. */
+typedef int32_t dtact_outcome_t;
+
+enum {
+    /** It has not. */
+    DTACT_OUTCOME_RUNNING = 0,
+    /** It returned. */
+    DTACT_OUTCOME_FINISHED = 1,
+    /** It is in Rust and panicked; who joins it has the message. */
+    DTACT_OUTCOME_PANICKED = 2,
+    /** It was cancelled before it began. */
+    DTACT_OUTCOME_CANCELLED = 3
+};
+
+/**
+ * Writes to `*out` how a fiber ended, or that it has not. What it returned stays for who joins it,
+ * and the handle valid.
+ *
+ * Never suspends. DTACT_INVALID_ARGUMENT: `out` is null. DTACT_STALE_HANDLE: it was joined or
+ * detached; or it is that of a launched fiber which has ended, of which no outcome is left.
+ * DTACT_BUSY: somebody else is joining it.
+ */
+dtact_status_t dtact_fiber_outcome(dtact_handle_t handle, dtact_outcome_t *out);
+
+/** What a fiber is doing: one of the numbers below. Later versions may add some. */
+typedef int32_t dtact_fiber_state_t;
+
+enum {
+    /** It runs, or waits for its turn. */
+    DTACT_FIBER_STATE_RUNNABLE = 0,
+    /** It waits for something. */
+    DTACT_FIBER_STATE_PARKED = 1,
+    /** It has ended, and its handle has not been joined or detached. */
+    DTACT_FIBER_STATE_ENDED = 2
+};
+
+/** What is known of a fiber. */
+typedef struct dtact_fiber_info_t {
+    /** Set by the caller: the bytes there are. Set by the library: the bytes that were written. */
+    size_t size;
+    /** What it is doing. */
+    dtact_fiber_state_t state;
+    /** The number of the worker that alone can go on with it, or -1 if any can. */
+    int32_t worker;
+    /** How urgent it is. */
+    dtact_priority_t priority;
+    /** How far it may move. */
+    dtact_affinity_t affinity;
+    /** What it mostly does. */
+    dtact_kind_t kind;
+    /** The least size of the stack that it asked for, in bytes; 0 if it did not. */
+    uint32_t stack_bytes;
+    /** Its name, in UTF-8, cut to 255 bytes; empty if it has none. */
+    char name[256];
+} dtact_fiber_info_t;
+
+/**
+ * Writes to `*out` what is known of a fiber at this moment.
+ *
+ *     dtact_fiber_info_t info = {.size = sizeof info};
+ *     status = dtact_fiber_info(fiber, &info);
+ *
+ * Never suspends. DTACT_INVALID_ARGUMENT: `out` is null, or `out->size` is less than the structure
+ * of this header has. DTACT_STALE_HANDLE: the handle names no fiber, or a launched one that has
+ * ended.
+ */
+dtact_status_t dtact_fiber_info(dtact_handle_t handle, dtact_fiber_info_t *out);
+
+/**@}*/
+
 /** @name The runtime of the process
  *
  * The C API of version 0.2: one runtime for the process, fibers without results, and handles that

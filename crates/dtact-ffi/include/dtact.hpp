@@ -337,6 +337,26 @@ public:
         detail::check(status);
         return true;
     }
+    /** How much it has done since it was started. */
+    dtact_metrics_t metrics() const {
+        dtact_metrics_t metrics = {};
+        metrics.size = sizeof metrics;
+        detail::check(dtact_runtime_metrics(raw_.get(), &metrics));
+        return metrics;
+    }
+    /** What all fibers are doing, as a text for people. */
+    std::string dump() const {
+        std::string text;
+        std::size_t length = 0;
+        detail::check(dtact_runtime_dump(raw_.get(), nullptr, 0, &length));
+        // There may be more of them by the next look.
+        while (length >= text.size()) {
+            text.resize(length + 1);
+            detail::check(dtact_runtime_dump(raw_.get(), &text[0], text.size(), &length));
+        }
+        text.resize(length);
+        return text;
+    }
     /** The runtime of C. */
     dtact_runtime_t *raw() const noexcept { return raw_.get(); }
 

@@ -100,7 +100,11 @@ pub(crate) fn shielded<F: Future>(future: F) -> Result<F::Output, Error> {
 }
 
 /// Runs what waits, with nothing of the fiber's left on the thread, and catches what unwinds.
-fn waiting<T>(wait: impl FnOnce() -> T) -> Result<T, Error> {
+///
+/// # Errors
+///
+/// As of [`interruptible`], or, where what waits is not cut short, of [`shielded`].
+pub(crate) fn waiting<T>(wait: impl FnOnce() -> T) -> Result<T, Error> {
     may_wait()?;
     let taken = Taken::from_thread();
     let waited = catch_unwind(AssertUnwindSafe(wait));

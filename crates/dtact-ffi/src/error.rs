@@ -51,6 +51,8 @@ pub(crate) enum Error {
         number: i32,
         max: usize,
     },
+    /// A structure of so many bytes, where there have to be more.
+    TooSmall { size: usize, size_min: usize },
     /// The runtime of the process is there already.
     AlreadyStarted,
     /// There is no runtime of the process.
@@ -70,7 +72,8 @@ impl Error {
             | Self::NameNotUtf8
             | Self::NameTooLong(_)
             | Self::ValueSize { .. }
-            | Self::NoSuchNumber { .. } => DtactStatus::InvalidArgument,
+            | Self::NoSuchNumber { .. }
+            | Self::TooSmall { .. } => DtactStatus::InvalidArgument,
             Self::AlreadyStarted => DtactStatus::AlreadyStarted,
             Self::NotStarted => DtactStatus::NotStarted,
             Self::Build(error) => of_build(error),
@@ -162,6 +165,11 @@ impl fmt::Display for Error {
             Self::NoSuchNumber { what, number, max } => {
                 write!(f, "{number} is no {what}: there are 0 to {max}")
             }
+            Self::TooSmall { size, size_min } => write!(
+                f,
+                "the size field of `out` says {size} bytes, and there are {size_min} at least: set \
+                 it to the sizeof of the structure"
+            ),
             Self::AlreadyStarted => f.write_str(
                 "the runtime of the process is there already: call dtact_init once, or \
                  dtact_shutdown before it",

@@ -32,13 +32,7 @@ pub unsafe extern "C" fn dtact_fiber_join(
     result: *mut *mut c_void,
 ) -> DtactStatus {
     // SAFETY: as the caller promises.
-    unsafe {
-        join_pointer(
-            |claim| boundary::interruptible(claim.ending()),
-            handle,
-            result,
-        )
-    }
+    unsafe { join_pointer(wait_for, handle, result) }
 }
 
 /// As [`dtact_fiber_join`], but for no longer than `timeout_ms` milliseconds: then the handle stays
@@ -95,7 +89,7 @@ pub unsafe extern "C" fn dtact_fiber_join_regardless(
     result: *mut *mut c_void,
 ) -> DtactStatus {
     // SAFETY: as the caller promises.
-    unsafe { join_pointer(|claim| boundary::shielded(claim.ending()), handle, result) }
+    unsafe { join_pointer(shielded_for, handle, result) }
 }
 
 /// As [`dtact_fiber_join`], for a value of any type that C has: its bytes are written to `out`,
@@ -111,7 +105,6 @@ pub unsafe extern "C" fn dtact_fiber_join_into(
     out: *mut c_void,
     size: usize,
 ) -> DtactStatus {
-    let wait = |claim: &mut Claim| boundary::interruptible(claim.ending());
     boundary::enter(|| {
         let to: &mut [MaybeUninit<u8>] = if out.is_null() || size == 0 {
             &mut []
@@ -119,11 +112,31 @@ pub unsafe extern "C" fn dtact_fiber_join_into(
             // SAFETY: as the caller promises; it is the caller's alone until this returns.
             unsafe { slice::from_raw_parts_mut(out.cast(), size) }
         };
-        join_by(wait, handle, |has| {
+        join_by(wait_for, handle, |has| {
             let fits = out.is_null() || has == Some(size);
             fits.then_some(to)
                 .ok_or(Error::ValueSize { has, asked: size })
         })
+    })
+}
+
+/// Waits until the fiber has ended, or the calling one is cancelled.
+fn wait_for(claim: &mut Claim) -> Result<(), Error> {
+    boundary::waiting(|| {
+        claim.run_first();
+        if !claim.is_ended() {
+            dtact::wait(claim.ending());
+        }
+    })
+}
+
+/// Waits until the fiber has ended.
+fn shielded_for(claim: &mut Claim) -> Result<(), Error> {
+    boundary::waiting(|| {
+        claim.run_first();
+        if !claim.is_ended() {
+            dtact::wait_shielded(claim.ending());
+        }
     })
 }
 

@@ -27,7 +27,7 @@
 //! | `task` | a callback on its way to a fiber, and its finalizer |
 //! | `thread_state` | `errno` and C++ exceptions, which a fiber takes along over a wait |
 //! | `completion`, `completions`, `signal` | the end of fibers, told by a call, or by a descriptor to poll |
-//! | `builder`, `runtime`, `options`, `fiber`, `join`, `pause`, `version` | the exported functions |
+//! | `builder`, `runtime`, `options`, `fiber`, `join`, `observe`, `pause`, `version` | the exported functions |
 //!
 //! # Invariants
 //!
@@ -50,6 +50,7 @@ mod error;
 mod fiber;
 mod join;
 mod knobs;
+mod observe;
 mod options;
 mod pause;
 mod process_runtime;
@@ -79,6 +80,10 @@ pub use crate::{
     join::{
         dtact_fiber_join, dtact_fiber_join_into, dtact_fiber_join_regardless,
         dtact_fiber_join_timeout, dtact_join,
+    },
+    observe::{
+        DtactFiberInfo, DtactMetrics, dtact_fiber_info, dtact_fiber_outcome, dtact_runtime_dump,
+        dtact_runtime_metrics,
     },
     options::{
         DtactFiberOptions, dtact_fiber_options_free, dtact_fiber_options_new,

@@ -102,6 +102,16 @@ impl Chunk {
         has_place
     }
 
+    /// The first of them.
+    #[inline]
+    pub(crate) fn front(&self) -> Option<TaskIndex> {
+        let at = self.at.load(Ordering::Relaxed);
+        (at != self.end.load(Ordering::Relaxed)).then(|| {
+            let task = &self.tasks[at as usize % CHUNK_MAX];
+            Tagged::from_slot(task.load(Ordering::Relaxed)).task()
+        })
+    }
+
     #[inline]
     pub(crate) fn pull(&self) -> Option<Tagged> {
         let at = self.at.load(Ordering::Relaxed);

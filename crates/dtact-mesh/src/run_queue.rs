@@ -225,6 +225,16 @@ impl Owner {
     /// chunk, which must be empty and the caller's.
     #[inline]
     pub(crate) fn pop(&self, chunk: &Chunk) -> Option<(TaskIndex, u64)> {
+        self.pop_if(chunk, |_| true)
+    }
+
+    /// As `pop`, if the task at the head is one that is wanted.
+    #[inline]
+    pub(crate) fn pop_if(
+        &self,
+        chunk: &Chunk,
+        is_wanted: impl Fn(TaskIndex) -> bool,
+    ) -> Option<(TaskIndex, u64)> {
         let tail = self.tail();
         loop {
             let head = self.queue.head.load(Ordering::Acquire);
@@ -235,6 +245,9 @@ impl Owner {
             let length = tail - head;
             let count = (length / CHUNK_DIVISOR).clamp(1, CHUNK_MAX as u64);
             let first = self.queue.slot(head).load(Ordering::Relaxed);
+            if !is_wanted(Tagged::from_slot(first).task()) {
+                return None;
+            }
             for offset in 1..count {
                 let copy = self.queue.slot(head + offset).load(Ordering::Relaxed);
                 chunk.put(offset - 1, copy);

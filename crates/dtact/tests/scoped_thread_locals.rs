@@ -94,6 +94,23 @@ fn no_fiber_sees_a_scoped_thread_local_of_another() {
 }
 
 #[test]
+fn a_fiber_whose_turn_it_is_when_it_is_joined_in_a_scope_does_not_see_it() {
+    bounded(|| {
+        let runtime = stackful().workers(1).stack("64K").build().unwrap();
+        let fiber = runtime.spawn_with_stack("64K", || {
+            for value in 0..40 {
+                CONTEXT.set(&value, || {
+                    let seen = spawn_with_stack("64K", || CONTEXT.get());
+                    assert_eq!(seen.wait().unwrap(), None);
+                    assert_eq!(CONTEXT.get(), Some(value));
+                });
+            }
+        });
+        fiber.wait().unwrap();
+    });
+}
+
+#[test]
 fn a_scope_within_the_initialiser_of_a_thread_local_is_seen_by_nobody_either() {
     thread_local! {
         static LAZY: u32 = {

@@ -22,6 +22,7 @@ use crate::{
     },
     fiber_ref::FiberRef,
     join,
+    worker::handover,
 };
 
 /// The right to join a fiber, taken by [`Handle::claim`](super::Handle::claim): one at a time has
@@ -80,6 +81,16 @@ impl Claim {
     #[must_use]
     pub fn value_size(&self) -> Option<usize> {
         self.vtable().value_size()
+    }
+
+    /// Has the fiber run at once, where that is possible: if it waits to be run by this worker, and
+    /// is next. The calling fiber is suspended meanwhile, and goes on when the other one has ended
+    /// or waits. For whoever is about to wait for [`ending`](Self::ending), which this saves then,
+    /// if [`is_ended`](Self::is_ended) says so.
+    #[inline]
+    #[cfg_attr(debug_assertions, track_caller)]
+    pub fn run_first(&mut self) {
+        handover::run_first(self.fiber);
     }
 
     /// A future of the fiber's end.

@@ -1,7 +1,7 @@
 //! What can be asked of a fiber by its handle, whatever form that has.
 
 use super::{Handle, HandleError};
-use crate::{fiber::Outcome, runtime::dump::FiberDump, wait::wait_shielded};
+use crate::{fiber::Outcome, runtime::dump::FiberDump, wait::wait_shielded, worker::handover};
 
 /// How a fiber ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,8 +66,15 @@ impl Handle {
 /// ```
 pub fn dtact_await(handle: impl Into<Handle>) -> Result<(), HandleError> {
     let handle = handle.into();
+    if handle.is_finished()? {
+        return Ok(());
+    }
     if handle.would_deadlock() {
         return Err(HandleError::Deadlock);
+    }
+    handover::run_first(handle.fiber());
+    if handle.is_finished()? {
+        return Ok(());
     }
     wait_shielded(handle.ended()?);
     Ok(())

@@ -79,6 +79,15 @@ impl Timers {
         self.kept.give_back(timer);
     }
 
+    /// Whether the next [`look`](Self::look) reads the time: where not, this counts as one.
+    pub(crate) fn is_look_due(&self) -> bool {
+        let left = self.until_look.get().checked_sub(1);
+        if let Some(count) = left {
+            self.until_look.set(count);
+        }
+        left.is_none()
+    }
+
     /// Wakes what is due, now and then: for every dispatch of a worker that has timers.
     #[cold]
     pub(crate) fn look(&self) {

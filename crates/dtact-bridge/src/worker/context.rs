@@ -21,7 +21,11 @@ use crate::{
     runtime::{Shared, metrics::Counters, shared::CellLinks},
     sync::{Arc, panicking},
     time::timers::Timers,
-    worker::{running::RunningFiber, suspension::Left, thread_locals::ThreadLocals},
+    worker::{
+        running::RunningFiber,
+        suspension::{Left, Suspension},
+        thread_locals::ThreadLocals,
+    },
 };
 
 /// How many idle stacks a worker keeps for itself, beside its spare.
@@ -64,8 +68,10 @@ pub(crate) struct WorkerContext {
     pub(crate) left_stack: Cell<Option<Stack>>,
     /// The thread's own stack, suspended in `thread::main`.
     pub(crate) home: Cell<Option<Context>>,
-    /// A closure fiber to begin with on the larger stack that the loop has just moved to.
+    /// A fiber to begin with on the stack that the loop has just moved to.
     pub(crate) first: Cell<Option<u32>>,
+    /// The stack to go back to before the loop goes on [bridge.W4].
+    pub(crate) lender: Cell<Option<NonNull<Suspension>>>,
     thread_locals: ThreadLocals,
 }
 
@@ -104,6 +110,7 @@ impl WorkerContext {
             left_stack: Cell::new(None),
             home: Cell::new(None),
             first: Cell::new(None),
+            lender: Cell::new(None),
             thread_locals: ThreadLocals::of_this_thread(),
         }
     }

@@ -28,7 +28,7 @@ use crate::{
     waker,
     worker::{
         context::{Here, WorkerContext},
-        sleep,
+        handover, sleep,
         stacks::{self, Without},
         suspension,
     },
@@ -38,6 +38,8 @@ use crate::{
 pub(crate) fn run(context: Here) {
     if let Some(raw) = context.first.take() {
         dispatch_here(&context, cell_of(&context, raw), raw);
+        // SAFETY: this is the loop, with nothing of value in its frames [bridge.W1].
+        unsafe { handover::go_back(context) };
         stacks::move_back(context);
     }
     while let Some(task) = take(&context) {

@@ -22,11 +22,15 @@
 //!   So abandoning a loop frame loses nothing.
 //! - [bridge.W2] A suspended fiber's frames are entered again only by the thread they were made
 //!   on: `home` names it, and only its own pinned queue leads to it.
+//! - [bridge.W4] A fiber whose stack is lent out is OWNED and in no queue: `lender` alone leads to
+//!   its suspension, and only while the fiber runs that it waits for. Whoever leaves the stack that
+//!   it was lent for goes back to the lender; a loop goes on only where there is none.
 //! - [bridge.W3] A stack is given back, or begun anew, only after it has been left: by the code
 //!   that arrives on another stack.
 
 pub(crate) mod context;
 pub(crate) mod dispatch;
+pub(crate) mod handover;
 pub(crate) mod running;
 pub(crate) mod sleep;
 pub(crate) mod stacks;

@@ -37,6 +37,20 @@ pub(crate) fn take_spare(context: &WorkerContext) -> Option<Stack> {
     })
 }
 
+/// Whether this worker has a stack beside its spare.
+#[inline]
+pub(crate) fn has_another(context: &WorkerContext) -> bool {
+    !context.stacks.borrow().is_empty() || get_another(context)
+}
+
+#[cold]
+fn get_another(context: &WorkerContext) -> bool {
+    let pool = &context.shared.stacks;
+    let mut stacks = context.stacks.borrow_mut();
+    let taken = stacks.take(pool).map(|stack| stacks.give_back(pool, stack));
+    taken.is_ok()
+}
+
 /// Puts away the stack that the switch under way is about to leave [bridge.W3].
 #[inline]
 pub(crate) fn put_left(context: &WorkerContext, stack: Option<Stack>) {

@@ -27,7 +27,7 @@ use crate::{
     },
     worker::{
         context::{Here, WorkerContext},
-        dispatch, stacks,
+        dispatch, handover, stacks,
     },
 };
 
@@ -35,17 +35,37 @@ use crate::{
 ///
 /// # Invariants
 ///
-/// - [bridge.W4] `context` is null until the stack has been left, and owns the context from then
+/// - [bridge.W5] `context` is null until the stack has been left, and owns the context from then
 ///   until `resume` takes it. Both are done by the fiber's own thread, the latter as the holder of
 ///   the fiber. So whoever else holds the fiber [bridge.S1] and finds a context there has a stack
 ///   that stays as it is for as long as the fiber is held.
 pub(crate) struct Suspension {
     /// The context, by [`Context::into_raw`].
     context: AtomicPtr<()>,
-    stack: Cell<Option<Stack>>,
+    pub(super) stack: Cell<Option<Stack>>,
+    /// The lender to go back to after this one, where this is one itself.
+    pub(super) lender: Cell<Option<NonNull<Self>>>,
 }
 
 impl Suspension {
+    pub(super) const fn new() -> Self {
+        Self {
+            context: AtomicPtr::new(ptr::null_mut()),
+            stack: Cell::new(None),
+            lender: Cell::new(None),
+        }
+    }
+
+    /// Takes the context, for the fiber's own thread, which holds the fiber and enters it next.
+    pub(super) fn take_context(&self) -> Context {
+        // Relaxed, both: this thread has left it, and is the one that comes back to it.
+        let raw = NonNull::new(self.context.load(Ordering::Relaxed));
+        let raw = raw.expect("its stack has been left");
+        self.context.store(ptr::null_mut(), Ordering::Relaxed);
+        // SAFETY: made by `into_raw`, and taken out of the place that owned it [bridge.W5].
+        unsafe { Context::from_raw(raw) }
+    }
+
     /// Runs `look` so that a walk along the stack from inside of it goes on into this one. `None`:
     /// its thread has not left it yet, or walks cannot do that here.
     ///
@@ -58,9 +78,9 @@ impl Suspension {
         if !Context::CAN_WALK {
             return None;
         }
-        // SAFETY: made by `into_raw`, and owned by whoever holds the fiber [bridge.W4].
+        // SAFETY: made by `into_raw`, and owned by whoever holds the fiber [bridge.W5].
         let context = ManuallyDrop::new(unsafe { Context::from_raw(context) });
-        // SAFETY: suspended, and resumed by nobody while the caller holds the fiber [bridge.W4].
+        // SAFETY: suspended, and resumed by nobody while the caller holds the fiber [bridge.W5].
         let seen = unsafe { context.with_walk(look) };
         // What is in `context` owns it again.
         let _: NonNull<()> = ManuallyDrop::into_inner(context).into_raw();
@@ -121,13 +141,17 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
     if context.is_stack_pointed_into() {
         return Resumed::PointedInto;
     }
-    let Some(spare) = stacks::take_spare(context) else {
-        return Resumed::NoStack;
+    // Where there is a lender, that one goes on, on a stack of its own.
+    let spare = if context.lender.get().is_some() {
+        keep_float(header);
+        None
+    } else {
+        let Some(spare) = stacks::take_spare(context) else {
+            return Resumed::NoStack;
+        };
+        Some(spare)
     };
-    let suspension = Suspension {
-        context: AtomicPtr::new(ptr::null_mut()),
-        stack: Cell::new(None),
-    };
+    let suspension = Suspension::new();
     header.suspension.set(Some(NonNull::from(&suspension)));
     header
         .home
@@ -158,7 +182,9 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
                     spans::enter(&context.shared, fiber.cell_raw());
                     header.suspension.set(None);
                     unpin(header);
-                    context.spare.set(Some(spare));
+                    if let Some(spare) = spare {
+                        context.spare.set(Some(spare));
+                    }
                     return Resumed::Woken;
                 }
                 // It lets the others run before it is told: code that cannot unwind may come here
@@ -172,23 +198,30 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
         }
     }
     context.counters().suspended();
-    let bounds = bounds_of(&spare);
-    let own = context.replace_stack(Some(spare));
+    let (next, stack) = match spare {
+        Some(spare) => {
+            // SAFETY: the spare is a stack of the pool on which nothing stands [bridge.W3], with
+            // its top aligned.
+            let next = unsafe { Context::new(bounds_of(&spare), loop_entry) };
+            (next, Some(spare))
+        }
+        None => handover::take_lender(context).expect("there is one, as found above"),
+    };
+    let own = context.replace_stack(stack);
     if context.shared.has_canaries {
         stacks::check_canary(context, fiber, own.as_ref());
     }
     suspension.stack.set(own);
-    // SAFETY: the spare is a stack of the pool on which nothing stands [bridge.W3], with its
-    // top aligned.
-    let next = unsafe { Context::new(bounds, loop_entry) };
     let left = Left::Fiber(NonNull::from(&suspension));
     // SAFETY: this runs on the worker's thread.
     let here = unsafe { Here::new(context) };
     if header.traits() & traits::NO_FLOAT == 0 {
-        // SAFETY: a context just made, entered once.
+        // SAFETY: a context just made, or a lender's, which was left by this switcher; entered
+        // once, as it was taken out of its place.
         unsafe { switch::<SameThreadFloat>(here, next, left) };
     } else {
-        // SAFETY: the same; `resume` enters what is left by the same switcher.
+        // SAFETY: a context just made, as `keep_float` has seen to where it is not; `resume` enters
+        // what is left by the same switcher.
         unsafe { switch::<SameThreadNoFloat>(here, next, left) };
     }
     // Back, on the same thread [bridge.W2], with the fiber in this worker's hands again.
@@ -204,9 +237,18 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
     }
 }
 
+/// The lender was left with its floating-point state, and has to be entered by the same switcher.
+/// Nothing is lent to a fiber without that state; one that has said so since keeps it from now on.
+#[inline]
+fn keep_float(header: &Header) {
+    if header.traits() & traits::NO_FLOAT != 0 {
+        header.set_traits(header.traits() & !traits::NO_FLOAT);
+    }
+}
+
 /// The fiber has left its stack, and may go to any worker again, unless it is one that stays.
 #[inline]
-fn unpin(header: &Header) {
+pub(super) fn unpin(header: &Header) {
     if header.traits() & traits::PINNED == 0 {
         header.home.store(0, Ordering::Relaxed);
     }
@@ -238,12 +280,7 @@ pub(crate) unsafe fn resume(context: Here, cell: FiberCell) -> ! {
     let suspension = header.suspension.get().expect("the fiber is suspended");
     // SAFETY: it lies on the stack of the fiber, which is not entered before the switch below.
     let suspension = unsafe { suspension.as_ref() };
-    // Relaxed, both: this thread has left it, and is the one that comes back to it.
-    let raw = NonNull::new(suspension.context.load(Ordering::Relaxed));
-    let raw = raw.expect("its stack has been left");
-    suspension.context.store(ptr::null_mut(), Ordering::Relaxed);
-    // SAFETY: made by `into_raw`, and taken out of the place that owned it [bridge.W4].
-    let next = unsafe { Context::from_raw(raw) };
+    let next = suspension.take_context();
     let left = context.replace_stack(suspension.stack.take());
     stacks::put_left(&context, left);
     if header.traits() & traits::NO_FLOAT == 0 {
@@ -285,7 +322,7 @@ pub(crate) fn run_on_stack(context: &WorkerContext, stack: Stack) {
 
 /// Where a pooled stack lies.
 #[inline]
-fn bounds_of(stack: &Stack) -> StackBounds {
+pub(super) fn bounds_of(stack: &Stack) -> StackBounds {
     StackBounds::new(stack.top(), stack.bottom())
 }
 
@@ -294,7 +331,7 @@ fn bounds_of(stack: &Stack) -> StackBounds {
 /// # Safety
 ///
 /// - Entered by `switch` or `leave_for_good`, whose message is the worker's context.
-unsafe extern "C" fn loop_entry(transfer: Transfer) -> ! {
+pub(super) unsafe extern "C" fn loop_entry(transfer: Transfer) -> ! {
     let context = transfer.message.cast::<WorkerContext>().cast_const();
     // SAFETY: the message is the context of this thread's worker, which outlives its loop.
     let context = unsafe { &*context };
@@ -320,7 +357,7 @@ unsafe extern "C" fn loop_entry(transfer: Transfer) -> ! {
 ///
 /// - `next` may be entered on this thread now: it is fresh, or was left by the same switcher.
 #[inline]
-unsafe fn switch<S: ContextSwitcher>(context: Here, next: Context, left: Left) {
+pub(super) unsafe fn switch<S: ContextSwitcher>(context: Here, next: Context, left: Left) {
     context.left.set(left);
     let message = ptr::from_ref(&*context).cast_mut().cast();
     // SAFETY: as the caller promises.
@@ -333,7 +370,7 @@ unsafe fn switch<S: ContextSwitcher>(context: Here, next: Context, left: Left) {
 /// # Safety
 ///
 /// - As for [`switch`]; and nothing of value lies in the caller's frames.
-unsafe fn leave_for_good<S: ContextSwitcher>(context: Here, next: Context) -> ! {
+pub(super) unsafe fn leave_for_good<S: ContextSwitcher>(context: Here, next: Context) -> ! {
     // SAFETY: as the caller promises.
     unsafe { switch::<S>(context, next, Left::Loop) };
     unreachable!("an abandoned loop frame is not resumed: its context was dropped")
@@ -363,6 +400,6 @@ fn arrive(context: &WorkerContext, from: Context) {
     }
 }
 
-fn task_of(fiber: FiberRef) -> TaskIndex {
+pub(super) fn task_of(fiber: FiberRef) -> TaskIndex {
     TaskIndex::from_raw(fiber.cell_raw()).expect("a cell's index has 24 bits")
 }

@@ -89,6 +89,12 @@ fn a_fiber_has_the_name_and_the_stack_that_its_options_say() {
 }
 
 #[test]
+fn runtimes_and_fibers_say_what_they_do() {
+    writes("c/observe.c", Statically, "all told\n");
+    writes("cpp/observe.cpp", Dynamically, "all told\n");
+}
+
+#[test]
 fn the_header_stands_alone_and_twice() {
     writes("c/strict.c", Dynamically, "");
 }
@@ -246,6 +252,7 @@ fn the_sanitizers_find_nothing() {
         ("-fsanitize=address", "c/process_misuse.c"),
         ("-fsanitize=address", "c/finalizer.c"),
         ("-fsanitize=address", "c/completions.c"),
+        ("-fsanitize=address", "c/observe.c"),
         ("-fsanitize=undefined", "c/options.c"),
         ("-fsanitize=undefined", "c/timeout.c"),
         ("-fsanitize=undefined", "c/process_misuse.c"),

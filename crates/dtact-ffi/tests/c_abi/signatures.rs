@@ -6,7 +6,9 @@
 
 use std::{env, fmt::Write as _, fs, mem::offset_of, path::Path, path::PathBuf, process::Command};
 
-use dtact_ffi::{DtactConfig, DtactHandle, DtactSpawnOptions, DtactStatus};
+use dtact_ffi::{
+    DtactConfig, DtactFiberInfo, DtactHandle, DtactMetrics, DtactSpawnOptions, DtactStatus,
+};
 
 use crate::{
     header::declared,
@@ -153,6 +155,13 @@ fn layouts() -> String {
     }
     fields!("dtact_config_t", DtactConfig:
         mWorkers mSafetyLevel mTopologyMode mNuma mFiberCapacity mStackSize);
+    same("sizeof(dtact_metrics_t)", size_of::<DtactMetrics>());
+    fields!("dtact_metrics_t", DtactMetrics:
+        size spawned finished heap_escaped_spawns stackful_suspensions blocked_waits starved
+        stacks_live stacks_live_max);
+    same("sizeof(dtact_fiber_info_t)", size_of::<DtactFiberInfo>());
+    fields!("dtact_fiber_info_t", DtactFiberInfo:
+        size state worker priority affinity kind stack_bytes name);
     fields!("dtact_spawn_options_t", DtactSpawnOptions: mPriority mAffinity mKind mSwitcher);
     text + "
 static void *callback(void *env) { return env; }

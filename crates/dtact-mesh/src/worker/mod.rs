@@ -26,6 +26,7 @@ mod deflect;
 pub(crate) mod make_next;
 mod search;
 mod sleep;
+mod take_if_next;
 
 use classes::Classes;
 use make_next::MadeNext;
@@ -341,14 +342,12 @@ impl<L: Links> Worker<L> {
     /// the chunk is empty, so that what is brought in has a place there; or after [`LOOK_LATEST`].
     #[inline]
     fn look_around(&self) -> Option<TaskIndex> {
-        let left = self.until_shared.get() - 1;
-        let is_chunk_empty = self.seat.private.chunk().is_empty();
-        if left > LOOK_LATEST - SHARED_EVERY || left > 0 && !is_chunk_empty {
-            self.until_shared.set(left);
+        if !self.is_look_due() {
+            self.until_shared.set(self.until_shared.get() - 1);
             return None;
         }
         self.until_shared.set(LOOK_LATEST);
-        if !is_chunk_empty {
+        if !self.seat.private.chunk().is_empty() {
             self.release_slot();
         }
         let found = if self.mesh.has_shared() {
@@ -357,6 +356,13 @@ impl<L: Links> Worker<L> {
             None
         };
         found.or_else(|| self.look_for_stalled())
+    }
+
+    /// Whether the next look around does look.
+    #[inline]
+    fn is_look_due(&self) -> bool {
+        let left = self.until_shared.get() - 1;
+        left <= LOOK_LATEST - SHARED_EVERY && (left == 0 || self.seat.private.chunk().is_empty())
     }
 
     /// The chunk is filled again and again: the slot, which comes after it, waits no longer.
@@ -446,20 +452,31 @@ impl<L: Links> Worker<L> {
             None => self.take_and_refill()?,
         };
         drop(inside);
+        self.announce_ring();
+        Some(task)
+    }
+
+    /// What stays in the ring, to somebody who sleeps.
+    #[inline]
+    fn announce_ring(&self) {
         if !self.queue.is_empty() && self.mesh.event_count.wants_waking() && !self.alone {
             self.mesh.wake_one();
         }
-        Some(task)
     }
 
     /// From the ring itself, and a chunk with it. Apart, so that taking from the chunk is short.
     #[inline(never)]
     fn take_and_refill(&self) -> Option<TaskIndex> {
-        let (task, length) = self.queue.pop(self.seat.private.chunk())?;
+        let popped = self.queue.pop(self.seat.private.chunk())?;
+        Some(self.note_popped(popped))
+    }
+
+    #[inline]
+    fn note_popped(&self, (task, length): (TaskIndex, u64)) -> TaskIndex {
         if length / STEP < self.steps.get() {
             self.publish_load(length);
         }
-        Some(task)
+        task
     }
 
     /// A fair share of a shared queue: one task to run, the others into the ring.

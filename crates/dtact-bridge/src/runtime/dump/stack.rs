@@ -4,7 +4,7 @@
 //!   fiber                    who makes a dump, any thread              a waker
 //!   parked ◀──────────────── borrow: it holds the fiber [bridge.S1]
 //!   suspended, its stack     walks the frames                          wake: noted
-//!   left [bridge.W4]         put_back: parked, or queued for the wake
+//!   left [bridge.W5]         put_back: parked, or queued for the wake
 //! ```
 //!
 //! No worker waits for this, nor this for any worker: who wakes the fiber leaves a note, as with
