@@ -68,7 +68,7 @@ mod initialiser {
         // Putting names to addresses takes more stack than a fiber may have.
         let names = Thread::new().spawn(move || backtrace.to_string());
         let names = names.ok().and_then(|thread| thread.join().ok());
-        let is_in_one = names.is_some_and(|names| names.lines().any(is_initialising));
+        let is_in_one = names.is_some_and(|names| is_one_initialising(&names));
         if is_in_one {
             // Each time it comes here.
             lock(&SEEN).get_or_insert_default().remove(place);
@@ -94,9 +94,41 @@ mod initialiser {
         }
     }
 
-    /// Whether this line names the function of the standard library that runs initialisers.
-    fn is_initialising(line: &str) -> bool {
-        line.contains("thread_local")
-            && (line.contains("get_or_init_slow") || line.contains("::initialize"))
+    /// Whether a frame is of the function of the standard library that runs initialisers.
+    fn is_one_initialising(backtrace: &str) -> bool {
+        let mut name = "";
+        backtrace.lines().any(|line| {
+            let line = line.trim_start();
+            let is_place = line.starts_with("at ");
+            if !is_place {
+                name = line;
+            }
+            // Of what is inlined, some builds know the last part of the name alone.
+            let is_of_thread_local = name.contains("::thread_local::")
+                || is_place && line.replace('\\', "/").contains("/sys/thread_local/");
+            is_of_thread_local && (name.contains("get_or_init_slow") || name.contains("initialize"))
+        })
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::is_one_initialising;
+
+        #[test]
+        fn the_function_that_runs_initialisers_is_known_by_its_name_or_its_place() {
+            let place = "  at /rustc/1/library/std/src/sys/thread_local/native/lazy.rs:1:2";
+            let whole = "3: std::sys::thread_local::native::lazy::Storage<T,D>::get_or_init_slow";
+            assert!(is_one_initialising(&format!("{whole}\n{place}\n")));
+            assert!(is_one_initialising(&format!(
+                "3: initialize<u8, ()>\n{place}\n"
+            )));
+            let elsewhere = "  at ./src/thread_local.rs:1:2";
+            assert!(!is_one_initialising(&format!(
+                "3: initialize\n{elsewhere}\n"
+            )));
+            assert!(!is_one_initialising(&format!(
+                "3: main\n{place}\n4: initialize\n"
+            )));
+        }
     }
 }
