@@ -149,6 +149,7 @@ pub use crate::{
         probe::{StackSignalError, StackTrace},
         set_deflection_threshold,
         stack_size::IntoStackSize,
+        wake_latency::{LatencyHistogram, WakeLatencies},
     },
     scope::{Scope, ScopedJoinHandle, scope},
     spawn::{spawn, spawn_local, spawn_with_stack, try_spawn, try_spawn_local},

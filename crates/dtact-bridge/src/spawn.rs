@@ -569,7 +569,7 @@ fn place<F: Future>(
         let generation = header.state.begin(shared.generation_min, plan.owner);
         FiberRef::new(shared.number(), index, generation)
     };
-    let fiber = if shared.heeds_spawns {
+    let fiber = if shared.heeds.spawns {
         shared.begin_heeded(context, index, &begin)
     } else {
         begin()

@@ -52,7 +52,7 @@ pub(crate) fn main() {
     assert!(text.contains("\"heartbeat\": parked"));
     assert!(text.contains("\"reader\": parked, suspended in wait() on worker"));
     let can_walk = dump.fibers().iter().any(|fiber| dump.stack(fiber).is_ok());
-    assert_eq!(text.contains("dump::reads"), can_walk);
+    assert_eq!(text.contains("reads at "), can_walk);
     let json = dump.to_json();
     print!("{json}");
     assert!(json.contains(r#""state":"parked","age_ns":"#));

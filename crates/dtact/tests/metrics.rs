@@ -4,7 +4,14 @@
 
 mod common;
 
-use std::future::pending;
+use std::{
+    future::pending,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use common::{bounded, stackful};
 use dtact::{
@@ -157,5 +164,73 @@ fn a_fiber_that_waits_is_counted_as_parked_under_its_priority() {
             assert!(handle.wait().unwrap_err().is_cancelled());
         }
         assert_eq!(runtime.metrics().finished, 2);
+    });
+}
+
+#[test]
+fn what_was_woken_is_measured_by_worker_and_priority_where_that_is_asked_for() {
+    bounded(|| {
+        let runtime = stackful()
+            .workers(1)
+            .stack("64K")
+            .wake_latencies(true)
+            .build()
+            .unwrap();
+        let (open, gate) = async_channel::bounded::<()>(64);
+        let woken = |priority: Priority, stackful: bool| {
+            let gate = gate.clone();
+            runtime.spawn(async move {
+                let waits = spawn_with().priority(priority);
+                let waits = if stackful {
+                    waits
+                        .stack("64K")
+                        .spawn_fn(move || wait(gate.recv()).unwrap())
+                } else {
+                    waits.spawn(async move { gate.recv().await.unwrap() })
+                };
+                waits.await.unwrap();
+            })
+        };
+        let fibers: Vec<_> = [
+            (Priority::Low, false),
+            (Priority::High, true),
+            (Priority::High, false),
+        ]
+        .map(|(priority, stackful)| woken(priority, stackful))
+        .into();
+        common::until("all wait", || runtime.metrics().parks == 6);
+        // The worker is busy for a while, and what is woken waits for it.
+        let busy = Duration::from_millis(20);
+        let is_busy = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&is_busy);
+        let other = runtime.spawn(async move {
+            told.store(true, Ordering::SeqCst);
+            std::thread::sleep(busy);
+        });
+        common::until("the worker is busy", || is_busy.load(Ordering::SeqCst));
+        let before = Instant::now();
+        for _ in 0..3 {
+            open.send_blocking(()).unwrap();
+        }
+        let left = busy.saturating_sub(before.elapsed());
+        other.wait().unwrap();
+        for fiber in fibers {
+            fiber.wait().unwrap();
+        }
+        let latencies = runtime.wake_latencies().unwrap();
+        assert_eq!(latencies.of(Priority::Low).count(), 1);
+        assert_eq!(latencies.of(Priority::High).count(), 2);
+        assert_eq!(latencies.of(Priority::Critical).count(), 0);
+        let all = latencies.all();
+        assert_eq!(all, latencies.of_worker(0));
+        assert_eq!(latencies.of_worker(1).count(), 0);
+        // Those three, and the three that wait for their ends.
+        assert_eq!(all.count(), 6, "{all:?}");
+        let high = latencies.of(Priority::High).quantile(0.0).unwrap();
+        assert!(
+            high + Duration::from_millis(5) >= left,
+            "{high:?} of {left:?}"
+        );
+        assert!(Runtime::new().unwrap().wake_latencies().is_none());
     });
 }

@@ -7,6 +7,7 @@
 //! | --- | --- | --- |
 //! | `name`, `scope_id` | whoever fills the cell, or the holder, once | anyone, who checks the generation after: see `name.rs` |
 //! | `born` | whoever fills the cell, in runtimes with spawn times | anyone, who checks the generation after |
+//! | `woken` | whoever takes hold of the fiber by a wake, in runtimes that measure | the holder |
 //! | `locals`, `scope`, `span` | whoever fills the cell, then the holder | the same |
 //!
 //! # Invariants
@@ -40,6 +41,8 @@ pub(crate) struct Extra {
     scope_id: AtomicU64,
     /// When the fiber was spawned: nanoseconds since its runtime was started, and one.
     born: AtomicU64,
+    /// When it was woken, until it runs: as above, and 0 where it was not.
+    woken: AtomicU64,
     scope: UnsafeCell<Option<Arc<ScopeState>>>,
     locals: UnsafeCell<Locals>,
     #[cfg_attr(not(feature = "tracing"), expect(dead_code, reason = "there is none"))]
@@ -63,6 +66,7 @@ impl Extra {
             name: Name::new(),
             scope_id: AtomicU64::new(0),
             born: AtomicU64::new(0),
+            woken: AtomicU64::new(0),
             scope: UnsafeCell::new(None),
             locals: UnsafeCell::new(Locals::new()),
             span: TaskSpan::new(),
@@ -79,6 +83,21 @@ impl Extra {
         let nanos = u64::try_from(since_start.as_nanos()).unwrap_or(u64::MAX);
         // Release: as the words of a name, see `name.rs`.
         self.born.store(nanos.saturating_add(1), Ordering::Release);
+    }
+
+    /// For whoever has just taken hold of the fiber by a wake: `since_start` is when.
+    pub(crate) fn set_woken(&self, since_start: Duration) {
+        let nanos = u64::try_from(since_start.as_nanos()).unwrap_or(u64::MAX);
+        // Relaxed: it is passed on with the fiber [bridge.S1].
+        self.woken.store(nanos.saturating_add(1), Ordering::Relaxed);
+    }
+
+    /// When it was woken, for its holder, who is told once.
+    pub(crate) fn take_woken(&self) -> Option<Duration> {
+        // Relaxed, both: as above.
+        let nanos = self.woken.load(Ordering::Relaxed).checked_sub(1)?;
+        self.woken.store(0, Ordering::Relaxed);
+        Some(Duration::from_nanos(nanos))
     }
 
     /// While the cell is being filled.

@@ -63,7 +63,7 @@ pub(crate) fn watchdog(
         let Some(context) = context::current() else {
             return;
         };
-        context.shared.counters[poll.worker.index()].long_poll();
+        context.shared.counters.of(poll.worker).long_poll();
         let index = CellIndex::from_raw(poll.task.raw());
         let poll = LongPoll {
             worker: poll.worker.index(),

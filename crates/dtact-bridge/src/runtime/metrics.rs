@@ -1,11 +1,11 @@
 //! Counters that cost next to nothing: each worker writes its own, and readers add them up.
 
 use crossbeam_utils::CachePadded;
-use dtact_mesh::{Attributes, Priority, WorkerStats};
+use dtact_mesh::{Attributes, Priority, WorkerId, WorkerStats};
 
 use crate::{
     runtime::Shared,
-    sync::{AtomicU64, Ordering},
+    sync::{Arc, AtomicU64, OnceLock, Ordering},
 };
 
 /// How much a runtime has done since it was started. A snapshot: the numbers are read one after
@@ -160,6 +160,33 @@ struct Fields {
     special: [Counts; 4],
 }
 
+/// The counters of a runtime.
+#[derive(Debug)]
+pub(crate) struct AllCounters {
+    /// One for each worker there can be, made when it first counts.
+    workers: Box<[OnceLock<Arc<Counters>>]>,
+    /// Everybody else's.
+    outside: Counters,
+}
+
+impl AllCounters {
+    pub(crate) fn new(workers_max: usize) -> Self {
+        Self {
+            workers: (0..workers_max).map(|_| OnceLock::new()).collect(),
+            outside: Counters::default(),
+        }
+    }
+
+    pub(crate) fn of(&self, worker: WorkerId) -> &Arc<Counters> {
+        self.workers[worker.index()].get_or_init(Arc::default)
+    }
+
+    fn each(&self) -> impl Iterator<Item = &Counters> {
+        let workers = self.workers.iter().filter_map(OnceLock::get);
+        workers.map(|own| &**own).chain([&self.outside])
+    }
+}
+
 /// What is counted for each priority. A poll ends by one of these, so it has no counter.
 #[derive(Debug, Default)]
 pub(crate) struct Counts {
@@ -270,15 +297,13 @@ impl Counters {
 impl Shared {
     /// The counters of those who are no workers.
     pub(crate) fn outside_counters(&self) -> &Counters {
-        self.counters
-            .last()
-            .expect("one more than there can be workers")
+        &self.counters.outside
     }
 
     pub(crate) fn worker_metrics(&self) -> Vec<WorkerMetrics> {
         let stats = self.mesh.stats();
         let of_one = |stats: WorkerStats| {
-            let counters = &self.counters[stats.worker.index()];
+            let counters = self.counters.of(stats.worker);
             let (all, by_priority) = counters.read();
             let fields = &counters.0;
             WorkerMetrics {
@@ -311,7 +336,7 @@ impl Shared {
             stacks_live_max: stacks.live_max,
             ..Metrics::default()
         };
-        for counters in &self.counters {
+        for counters in self.counters.each() {
             let (all, by_priority) = counters.read();
             metrics.spawned += all.spawned;
             metrics.finished += all.finished;

@@ -12,6 +12,7 @@ pub(crate) mod shared;
 pub(crate) mod shutdown;
 pub(crate) mod stack_size;
 pub(crate) mod starved;
+pub(crate) mod wake_latency;
 
 pub(crate) use shared::Shared;
 
@@ -28,6 +29,7 @@ use crate::{
         config::Builder,
         metrics::{Metrics, WorkerMetrics},
         stack_size::IntoStackSize,
+        wake_latency::WakeLatencies,
     },
     spawn::{self, Options},
     sync::{Arc, OnceLock},
@@ -203,6 +205,27 @@ impl Runtime {
     #[must_use]
     pub fn worker_metrics(&self) -> Vec<WorkerMetrics> {
         self.shared.worker_metrics()
+    }
+
+    /// How long fibers waited from when they were woken until they ran, so far; only with
+    /// [`Builder::wake_latencies`](config::Builder::wake_latencies). It allocates.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dtact_bridge::{Builder, time::sleep};
+    /// use std::time::Duration;
+    ///
+    /// let runtime = Builder::new().wake_latencies(true).build()?;
+    /// runtime.spawn(sleep(Duration::from_millis(1))).wait()?;
+    /// let latencies = runtime.wake_latencies().expect("they are measured").all();
+    /// assert_eq!(latencies.count(), 1);
+    /// println!("{:?} at most", latencies.quantile(1.0).expect("there is one"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn wake_latencies(&self) -> Option<WakeLatencies> {
+        Some(self.shared.wake_times.as_ref()?.read())
     }
 
     /// From how full a queue on a worker passes fibers on to others that have less to do, in

@@ -24,17 +24,18 @@ use crate::{
         config::Builder,
         dump_signal::DumpSignal,
         gate::{Gate, Inside},
-        metrics::Counters,
+        metrics::AllCounters,
         panic_policy::PanicPolicy,
         probe::Probe,
         shutdown,
         starved::Starved,
+        wake_latency::WakeTimes,
     },
     sync::{
         Arc, AtomicBool, AtomicI32, AtomicU32, AtomicU64, Mutex, Ordering, ThreadHandle, lock, mpsc,
     },
     time::VirtualClock,
-    trace::{EVENTS_MAX, EVENTS_MIN, EventKind, recorder::Recorder},
+    trace::{EVENTS_MAX, EVENTS_MIN, Effect, EventKind, recorder::Recorder},
     worker::{context::WorkerContext, sleep::Left, thread},
 };
 
@@ -85,8 +86,7 @@ pub(crate) struct Shared {
     /// The threads that are blocked in `wait`, to be woken when their fibers are cancelled.
     blocked: Mutex<Vec<(FiberRef, Arc<Unpark>)>>,
     pub(crate) threads: Mutex<Vec<ThreadHandle<()>>>,
-    /// One for each worker, written by it alone; the last one is everybody else's.
-    pub(crate) counters: Box<[Arc<Counters>]>,
+    pub(crate) counters: AllCounters,
     /// Orphans, and one for the teardown while it counts them.
     pub(crate) retained: AtomicU64,
     /// The least generation that the next runtime of this number may use.
@@ -97,14 +97,34 @@ pub(crate) struct Shared {
     pub(crate) has_ended: AtomicBool,
     /// What writes down what happens, if anything does.
     pub(crate) recorder: Option<Recorder>,
+    /// How long wakes take to their effect, if that is measured.
+    pub(crate) wake_times: Option<WakeTimes>,
     /// When it was started, if spawns note the time.
     started: Option<Instant>,
-    /// Whether anything is done at a spawn but what it takes: for the two above.
-    pub(crate) heeds_spawns: bool,
+    pub(crate) heeds: Heeds,
     /// The signal that prints its dump, until it ends.
     pub(crate) dump_signal: Mutex<Option<DumpSignal>>,
     /// Held while a parked fiber is borrowed to walk its stack; false when the workers have gone.
     pub(crate) may_walk: Mutex<bool>,
+}
+
+/// At what more is done than it takes: for the recorder, and for what is measured.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Heeds {
+    /// At each spawn.
+    pub(crate) spawns: bool,
+    /// At each wake, and when a fiber runs.
+    pub(crate) runs: bool,
+}
+
+impl Heeds {
+    const fn new(builder: &Builder) -> Self {
+        let has_recorder = builder.events_per_worker.is_some();
+        Self {
+            spawns: builder.has_spawn_times || has_recorder,
+            runs: builder.has_wake_latencies || has_recorder,
+        }
+    }
 }
 
 /// The link words of the mesh are fields of the cells, in the line that is in the cache anyway.
@@ -183,25 +203,23 @@ pub(crate) fn start(
     }
     let cells = Arc::new(cells.build()?);
     let stacks = stacks.build()?;
+    let usual = Config::new(workers, threads_max);
     // A pinned runtime pins fibers here, and not in the mesh: what the runtime spawns for itself
     // has to move, so that somebody serves the timers of a blocked worker.
     let (mode, traits_of_all) = match builder.mode {
         Mode::Pinned => (Mode::P2PMesh, traits::PINNED),
         mode => (mode, 0),
     };
-    let mut config = Config {
-        mode,
-        watchdog: builder.watchdog.clone(),
-        ..Config::new(workers, threads_max)
-    };
-    if let Some(deflection) = builder.deflection {
-        config.deflection = deflection;
-    }
-    if let Some(plan) = &plan {
-        config.domains = plan.domains(workers);
-    }
     let mesh = Mesh::new(
-        config,
+        Config {
+            mode,
+            domains: plan
+                .as_ref()
+                .map_or_else(|| usual.domains, |plan| plan.domains(workers)),
+            deflection: builder.deflection.unwrap_or(usual.deflection),
+            watchdog: builder.watchdog.clone(),
+            ..usual
+        },
         CellLinks {
             cells: Arc::clone(&cells),
             has_attributes: AtomicBool::new(false),
@@ -241,7 +259,7 @@ pub(crate) fn start(
         starved: Starved::new(),
         blocked: Mutex::new(Vec::new()),
         threads: Mutex::new(Vec::new()),
-        counters: (0..=threads_max).map(|_| Arc::default()).collect(),
+        counters: AllCounters::new(threads_max),
         retained: AtomicU64::new(0),
         generation_next: AtomicU32::new(generation_min),
         gave_up: AtomicBool::new(false),
@@ -249,8 +267,11 @@ pub(crate) fn start(
         recorder: builder
             .events_per_worker
             .map(|events| Recorder::new(events, threads_max)),
+        wake_times: builder
+            .has_wake_latencies
+            .then(|| WakeTimes::new(threads_max)),
         started: builder.has_spawn_times.then(Instant::now),
-        heeds_spawns: builder.has_spawn_times || builder.events_per_worker.is_some(),
+        heeds: Heeds::new(builder),
         dump_signal: Mutex::new(dump_signal),
         may_walk: Mutex::new(true),
     });
@@ -323,7 +344,7 @@ impl Shared {
         }
     }
 
-    /// Begins a fiber in a cell, where a spawn is heeded: see `heeds_spawns`.
+    /// Begins a fiber in a cell, where a spawn is heeded: see [`Heeds::spawns`].
     #[cold]
     #[inline(never)]
     pub(crate) fn begin_heeded(
@@ -389,11 +410,12 @@ impl Shared {
             return;
         };
         let state = &cell.header().state;
-        let outcome = match &self.recorder {
-            None => state.wake(fiber.generation()),
-            Some(recorder) => recorder.wake(context, fiber, EventKind::Wake, &|| {
+        let outcome = if self.heeds.runs {
+            self.wake_heeded(context, fiber, EventKind::Wake, &|| {
                 state.wake(fiber.generation())
-            }),
+            })
+        } else {
+            state.wake(fiber.generation())
         };
         match outcome {
             Wake::Schedule => self.schedule(context, cell, fiber.cell_raw()),
@@ -407,17 +429,46 @@ impl Shared {
             return;
         };
         let state = &cell.header().state;
-        let outcome = match &self.recorder {
-            None => state.cancel(fiber.generation()),
-            Some(recorder) => recorder.wake(context, fiber, EventKind::Cancel, &|| {
+        let outcome = if self.heeds.runs {
+            self.wake_heeded(context, fiber, EventKind::Cancel, &|| {
                 state.cancel(fiber.generation())
-            }),
+            })
+        } else {
+            state.cancel(fiber.generation())
         };
         match outcome {
             Wake::Schedule => self.schedule(context, cell, fiber.cell_raw()),
             // It may be blocking its thread.
             Wake::Nothing => self.unpark_blocked(fiber),
             Wake::Gone => {}
+        }
+    }
+
+    /// Wakes or cancels a fiber where that is heeded: see [`Heeds::runs`].
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn wake_heeded(
+        &self,
+        context: Option<&WorkerContext>,
+        fiber: FiberRef,
+        kind: fn(Effect) -> EventKind,
+        wake: &dyn Fn() -> Wake,
+    ) -> Wake {
+        let outcome = match &self.recorder {
+            None => wake(),
+            Some(recorder) => recorder.wake(context, fiber, kind, wake),
+        };
+        if outcome == Wake::Schedule {
+            self.note_woken(fiber.cell_raw());
+        }
+        outcome
+    }
+
+    /// Notes when a fiber was woken, for whoever holds it, where that is measured.
+    #[cold]
+    pub(crate) fn note_woken(&self, raw: u32) {
+        if let (Some(times), Some(cell)) = (&self.wake_times, CellIndex::from_raw(raw)) {
+            times.woken(&self.extras, cell);
         }
     }
 

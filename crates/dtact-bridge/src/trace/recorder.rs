@@ -14,6 +14,7 @@
 
 use std::time::Instant;
 
+use dtact_arena::CellIndex;
 use dtact_mesh::WorkerId;
 
 use crate::{
@@ -158,10 +159,11 @@ pub(crate) fn stamped(context: &WorkerContext, stamp: Stamp, fiber: FiberRef, ki
     }
 }
 
-/// Writes down what happens to a fiber now, on a worker's thread.
+/// Writes down what happens to a fiber now, on a worker's thread; and where wakes are measured,
+/// that it runs.
 #[inline]
 pub(crate) fn record(context: &WorkerContext, raw: u32, kind: EventKind) {
-    if context.shared.recorder.is_some() {
+    if context.shared.heeds.runs {
         of_cell(context, raw, kind);
     }
 }
@@ -193,6 +195,17 @@ fn of_cell(context: &WorkerContext, raw: u32, kind: EventKind) {
     let Some(cell) = context.shared.cell(raw) else {
         return;
     };
+    if matches!(kind, EventKind::Poll | EventKind::Resume)
+        && let Some(times) = &context.shared.wake_times
+        && let Some(index) = CellIndex::from_raw(raw)
+    {
+        let priority = cell.header().attributes().priority();
+        times.runs(
+            &context.shared.extras,
+            index,
+            (context.worker.id(), priority),
+        );
+    }
     // The worker holds the fiber: the generation is its own.
     let generation = cell.header().state.generation();
     let fiber = FiberRef::from_raw(context.shared.number(), raw, generation);

@@ -89,7 +89,7 @@ impl WorkerContext {
     /// For the thread that calls this.
     pub(crate) fn new(shared: Arc<Shared>, worker: Worker<CellLinks>) -> Self {
         Self {
-            counters: Arc::clone(&shared.counters[worker.id().index()]),
+            counters: Arc::clone(shared.counters.of(worker.id())),
             shared,
             worker,
             fiber: RunningFiber::new(),

@@ -174,6 +174,9 @@ fn dispatch_here(context: &WorkerContext, cell: Cell, raw: u32) {
             }
             Park::Notified => {
                 context.counters().count(attributes, Counts::REQUEUES);
+                if context.shared.heeds.runs {
+                    context.shared.note_woken(raw);
+                }
                 return queue_again(context, cell, raw);
             }
             // Polled no more.

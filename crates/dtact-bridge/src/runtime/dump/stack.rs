@@ -93,9 +93,9 @@ pub(super) fn walk(
     if header.state.put_back() == Wake::Schedule {
         let context = context::current_of(shared);
         let fiber = FiberRef::new(shared.number(), index, generation);
-        if let Some(recorder) = &shared.recorder {
+        if shared.heeds.runs {
             // The wake that was noted takes effect here.
-            let _: Wake = recorder.wake(context, fiber, EventKind::Wake, &|| Wake::Schedule);
+            let _: Wake = shared.wake_heeded(context, fiber, EventKind::Wake, &|| Wake::Schedule);
         }
         shared.schedule(context, cell, index.raw());
     }
