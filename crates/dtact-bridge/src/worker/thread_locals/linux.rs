@@ -12,18 +12,17 @@
 
 use core::{
     ffi::{c_int, c_void},
+    fmt,
     mem::size_of,
     ptr,
 };
 
-use crate::sync::{AtomicUsize, Ordering};
-
-const WORD: usize = size_of::<usize>();
+use super::scan::{self, Range, Scan, WORD};
 
 /// The thread-locals of a thread, for code that runs on it.
-#[derive(Debug)]
 pub(crate) struct ThreadLocals {
     blocks: Box<[Block]>,
+    scan: Scan,
 }
 
 /// Those of one file [tls.B1].
@@ -42,6 +41,7 @@ impl ThreadLocals {
         blocks.retain(|block| stays(block.start.addr(), block.words * WORD));
         Self {
             blocks: blocks.into_boxed_slice(),
+            scan: scan::fastest(),
         }
     }
 
@@ -58,21 +58,21 @@ impl ThreadLocals {
         } else {
             bottom
         };
-        let bytes = top - low;
-        let mut hits = 0;
-        for block in &self.blocks {
-            for word in 0..block.words {
-                // SAFETY: within the block [tls.B1].
-                let word = unsafe { block.start.add(word) };
-                // SAFETY: aligned and mapped [tls.B1]. Atomic, for other threads may write to it:
-                // a thread-local can be shared while its thread waits.
-                let word = unsafe { AtomicUsize::from_ptr(word) };
-                // Relaxed: what this thread has written is all that counts.
-                let word = word.load(Ordering::Relaxed);
-                hits += usize::from(word.wrapping_sub(low) < bytes);
-            }
-        }
-        hits != 0
+        let range = Range {
+            low,
+            bytes: top - low,
+        };
+        self.blocks.iter().any(|block| {
+            // SAFETY: the words of the block [tls.B1]. Other threads may write to them: a
+            // thread-local can be shared while its thread waits.
+            unsafe { (self.scan)(block.start, block.words, range) }
+        })
+    }
+}
+
+impl fmt::Debug for ThreadLocals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.blocks).finish()
     }
 }
 

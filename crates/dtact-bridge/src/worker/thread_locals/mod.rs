@@ -29,6 +29,8 @@
 //! scope ended, costs a blocked thread where a suspension would have done, and no more.
 
 #[cfg(all(target_os = "linux", not(miri)))]
+mod scan;
+#[cfg(all(target_os = "linux", not(miri)))]
 #[path = "linux.rs"]
 mod system;
 #[cfg(not(all(target_os = "linux", not(miri))))]
