@@ -50,6 +50,7 @@ pub(crate) fn run(context: Here) {
 
 /// Takes and dispatches fibers on the thread's own stack, where none can be suspended, until there
 /// is a stack for the loop, which is returned; `None` when the mesh is closed.
+#[cold]
 pub(crate) fn run_until_stack(context: &WorkerContext) -> Option<Stack> {
     context.in_no_suspend(|| {
         loop {
@@ -68,6 +69,8 @@ pub(crate) fn run_until_stack(context: &WorkerContext) -> Option<Stack> {
 }
 
 /// The next fiber, however long it takes, or `None` when the mesh is closed.
+#[expect(clippy::inline_always, reason = "a call costs the loop a third of what it does")]
+#[inline(always)]
 fn take(context: &WorkerContext) -> Option<TaskIndex> {
     let worker = &context.worker;
     loop {
