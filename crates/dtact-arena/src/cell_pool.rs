@@ -8,7 +8,6 @@
     reason = "computes addresses without checks where the caller has checked"
 )]
 
-use core::array;
 use core::num::NonZeroUsize;
 use core::ptr::NonNull;
 
@@ -19,6 +18,7 @@ use crate::error::ArenaError;
 use crate::region::Region;
 use crate::stack_builder::check_capacity;
 use crate::sys::{Platform, System};
+use crate::table::Table;
 
 /// The most cells that go between a depot and a cache in one step.
 pub(crate) const CHUNK_MAX: u32 = 32;
@@ -109,7 +109,7 @@ impl CellPool {
             cache_limit: (capacity / 32).min(2 * CHUNK_MAX),
             region: region(bytes_of_all, builder)?,
             offsets,
-            depots: try_array(|_| Depot::try_new(capacity))?,
+            depots: Table::try_new([capacity; CLASS_COUNT])?.map(Depot::new),
         })
     }
 
@@ -232,20 +232,6 @@ fn region(bytes: usize, builder: &CellPoolBuilder) -> Result<Region, ArenaError>
         region.prefer_node(node)?;
     }
     Ok(region)
-}
-
-/// An array of what `class` returns for each class, or its first error.
-fn try_array<T>(
-    class: impl FnMut(usize) -> Result<T, ArenaError>,
-) -> Result<[T; CLASS_COUNT], ArenaError> {
-    let results = array::from_fn(class);
-    if let Some(error) = results
-        .iter()
-        .find_map(|result| result.as_ref().err().copied())
-    {
-        return Err(error);
-    }
-    Ok(results.map(|result| result.expect("there is no error among them")))
 }
 
 #[cfg(all(test, not(dtact_loom)))]

@@ -28,7 +28,6 @@
 //! | fresh, exchange | `AcqRel` | fresh, load | as above |
 //! | head of a list, exchange of a pop | `Release` | its load by another pop | who finds the list empty because of it must see the push that the popper made before |
 
-use crate::error::ArenaError;
 use crate::free_list::{FreeList, SLOTS_MAX, TAG_BITS};
 use crate::sync::{AtomicU32, Ordering, OwnLine};
 use crate::table::Table;
@@ -55,15 +54,22 @@ pub(crate) enum Source {
 }
 
 impl Depot {
-    /// A depot of `capacity` slots, all of them fresh.
-    pub(crate) fn try_new(capacity: u32) -> Result<Self, ArenaError> {
-        debug_assert!(capacity <= SLOTS_MAX, "the pools check their capacity");
-        Ok(Self {
+    /// A depot of as many slots as the table has words, all of them fresh.
+    pub(crate) fn new(links: Table) -> Self {
+        debug_assert!(links.len() <= SLOTS_MAX, "the pools check their capacity");
+        Self {
             recycled: FreeList::new(),
             released: FreeList::new(),
             fresh: OwnLine(AtomicU32::new(0)),
-            links: Table::try_new(capacity)?,
-        })
+            links,
+        }
+    }
+
+    /// A depot of so many.
+    #[cfg(test)]
+    pub(crate) fn of(capacity: u32) -> Self {
+        let [links] = Table::try_new([capacity]).expect("a small table");
+        Self::new(links)
     }
 
     /// The slots `0..touched()` have been taken at least once.
@@ -165,7 +171,7 @@ mod tests {
 
     #[test]
     fn recycled_slots_go_before_fresh_ones_and_the_end_is_none() {
-        let depot = Depot::try_new(3).expect("a small depot");
+        let depot = Depot::of(3);
         assert_eq!(depot.touched(), 0);
         assert_eq!(depot.take(), Some(0));
         assert_eq!(depot.take(), Some(1));
@@ -190,7 +196,7 @@ mod tests {
 
     #[test]
     fn released_slots_go_after_recycled_and_before_fresh_ones() {
-        let depot = Depot::try_new(4).expect("a small depot");
+        let depot = Depot::of(4);
         let mut out = [0; 3];
         assert_eq!(depot.take_chunk(&mut out), (3, Source::Fresh));
         depot.give_back_released(&[0, 2]);
@@ -204,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_chunk_of_none_takes_none() {
-        let depot = Depot::try_new(1).expect("a small depot");
+        let depot = Depot::of(1);
         assert_eq!(depot.take_chunk(&mut []).0, 0);
         assert_eq!(depot.touched(), 0);
     }

@@ -192,7 +192,7 @@ mod tests {
 
     #[test]
     fn slots_come_off_last_in_first_out_across_chunks() {
-        let links = Table::try_new(8).expect("a small table");
+        let [links] = Table::try_new([8]).expect("a small table");
         let list = FreeList::<TAG_BITS>::new();
         assert_eq!(pop(&list, &links, 4), []);
         list.push_chunk(&links, &[]);
@@ -209,13 +209,13 @@ mod tests {
     #[test]
     #[should_panic(expected = "slot 8 is not below the capacity of 8")]
     fn a_slot_beyond_the_table_is_refused() {
-        let links = Table::try_new(8).expect("a small table");
+        let [links] = Table::try_new([8]).expect("a small table");
         FreeList::<TAG_BITS>::new().push_chunk(&links, &[8]);
     }
 
     #[test]
     fn a_slot_that_is_pushed_twice_is_refused_and_the_list_stays_whole() {
-        let links = Table::try_new(3).expect("a small table");
+        let [links] = Table::try_new([3]).expect("a small table");
         let list = FreeList::<TAG_BITS>::new();
         list.push_chunk(&links, &[0, 1]);
         for again in [0, 1] {
@@ -232,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_tag_that_wraps_leaves_the_index_alone() {
-        let links = Table::try_new(2).expect("a small table");
+        let [links] = Table::try_new([2]).expect("a small table");
         let list = FreeList::<1>::new();
         for _ in 0..5 {
             list.push_chunk(&links, &[1]);

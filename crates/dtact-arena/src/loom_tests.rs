@@ -43,7 +43,7 @@ struct Shared<const BITS: u32> {
 
 impl<const BITS: u32> Shared<BITS> {
     fn with_slots(count: u32) -> Self {
-        let links = Table::try_new(count).expect("a boxed table");
+        let [links] = Table::try_new([count]).expect("a boxed table");
         let list = FreeList::new();
         let slots: Vec<_> = (0..count).collect();
         list.push_chunk(&links, &slots);
@@ -191,7 +191,7 @@ fn one_bit_of_tag_does_not_outlast_two_pushes() {
 #[test]
 fn a_depot_with_a_slot_for_everyone_never_fails() {
     check(|| {
-        let shared = Arc::new((Depot::try_new(2).expect("a small depot"), Memory::new(2)));
+        let shared = Arc::new((Depot::of(2), Memory::new(2)));
         let work = |shared: &(Depot, Memory)| {
             for _ in 0..2 {
                 let slot = shared
@@ -214,7 +214,7 @@ fn a_depot_with_a_slot_for_everyone_never_fails() {
 #[test]
 fn a_take_succeeds_where_a_slot_is_free_at_every_moment() {
     check(|| {
-        let depot = Arc::new(Depot::try_new(2).expect("a small depot"));
+        let depot = Arc::new(Depot::of(2));
         let held = depot.take().expect("two are there");
         let other = Arc::clone(&depot);
         let thread = thread::spawn(move || {
@@ -233,7 +233,7 @@ fn a_take_succeeds_where_a_slot_is_free_at_every_moment() {
 #[test]
 fn a_take_succeeds_where_a_slot_is_free_in_one_list_or_the_other() {
     check(|| {
-        let depot = Arc::new(Depot::try_new(2).expect("a small depot"));
+        let depot = Arc::new(Depot::of(2));
         let held = [0; 2].map(|_: u32| depot.take().expect("two are there"));
         depot.give_back(&[held[0]]);
         let other = Arc::clone(&depot);
@@ -254,7 +254,7 @@ fn a_take_succeeds_where_a_slot_is_free_in_one_list_or_the_other() {
 #[test]
 fn nobody_with_a_permit_misses_a_slot_whose_memory_goes_back() {
     check(|| {
-        let depot = Depot::try_new(2).expect("a small depot");
+        let depot = Depot::of(2);
         let shared = Arc::new((Permits::new(1), depot, Memory::new(2)));
         let other = Arc::clone(&shared);
         let releaser = thread::spawn(move || {
@@ -280,7 +280,7 @@ fn nobody_with_a_permit_misses_a_slot_whose_memory_goes_back() {
 #[test]
 fn a_permit_finds_a_slot_in_any_depot() {
     check(|| {
-        let depots = [0; 2].map(|_: u32| Depot::try_new(1).expect("a small depot"));
+        let depots = [0; 2].map(|_: u32| Depot::of(1));
         let shared = Arc::new((Permits::new(1), depots, Memory::new(1)));
         let work = |shared: &(Permits, [Depot; 2], Memory), class: usize| {
             for depot in [&shared.1[class], &shared.1[0]] {

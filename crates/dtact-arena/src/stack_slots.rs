@@ -129,14 +129,15 @@ impl StackSlots {
             bytes: region.bytes(),
             layout,
         };
+        let [links, states] = Table::try_new([slot_count, slot_count + 1])?;
         Ok(Self {
             _known_to_handler: plan.ends.has_guards().then(|| overflow::register(record)),
             class,
             region,
             layout,
-            depot: Depot::try_new(slot_count)?,
+            depot: Depot::new(links),
             spare_count,
-            states: Table::try_new(slot_count + 1)?,
+            states,
             counts: OwnLine(Counts::default()),
         })
     }

@@ -4,13 +4,20 @@
 //! memory stays untouched until its user touches it, and keeps its content while it is free.
 #![allow(unsafe_code, reason = "views mapped memory as atomics")]
 
+use core::array;
 #[cfg(not(dtact_loom))]
-use core::num::NonZeroUsize;
+use core::{num::NonZeroUsize, ptr::NonNull};
+#[cfg(not(dtact_loom))]
+use std::sync::Arc;
 
 use crate::error::ArenaError;
 #[cfg(not(dtact_loom))]
 use crate::region::Region;
 use crate::sync::AtomicU32;
+
+/// Tables begin in lines of their own.
+#[cfg(not(dtact_loom))]
+const ALIGN: usize = 128;
 
 /// One atomic word per slot.
 ///
@@ -18,22 +25,44 @@ use crate::sync::AtomicU32;
 #[cfg(not(dtact_loom))]
 #[derive(Debug)]
 pub(crate) struct Table {
-    /// At least `len` words; used through [`Table::word`] alone.
-    region: Region,
+    /// `len` words of the region, used through [`Table::word`] alone.
+    words: NonNull<AtomicU32>,
     len: u32,
+    /// Where several tables lie, each with words of its own.
+    _region: Arc<Region>,
 }
+
+// SAFETY: the words are atomics, which any thread may use, in a region that is kept as long.
+#[cfg(not(dtact_loom))]
+unsafe impl Send for Table {}
+// SAFETY: as for `Send`.
+#[cfg(not(dtact_loom))]
+unsafe impl Sync for Table {}
 
 #[cfg(not(dtact_loom))]
 impl Table {
-    /// A table of `len` zeroes.
-    pub(crate) fn try_new(len: u32) -> Result<Self, ArenaError> {
-        // 2^32 words of 4 bytes fit any 64-bit address space.
-        let bytes = len as usize * size_of::<AtomicU32>();
+    /// Tables of so many zeroes each, in one reservation.
+    pub(crate) fn try_new<const COUNT: usize>(
+        lens: [u32; COUNT],
+    ) -> Result<[Self; COUNT], ArenaError> {
+        let mut bytes = 0;
+        // 2^32 words of 4 bytes fit any 64-bit address space many times.
+        let offsets = lens.map(|len| {
+            let offset = bytes;
+            bytes += (len as usize * size_of::<AtomicU32>()).next_multiple_of(ALIGN);
+            offset
+        });
         let bytes = NonZeroUsize::new(bytes).unwrap_or(NonZeroUsize::MIN);
-        Ok(Self {
-            region: Region::try_new(bytes)?,
-            len,
-        })
+        let region = Arc::new(Region::try_new(bytes)?);
+        Ok(array::from_fn(|place| {
+            // SAFETY: the region reaches at least to the end of this table [arena.I1].
+            let words = unsafe { region.bottom().add(offsets[place]) };
+            Self {
+                words: words.cast(),
+                len: lens[place],
+                _region: Arc::clone(&region),
+            }
+        }))
     }
 
     /// The word of slot `index`.
@@ -48,9 +77,8 @@ impl Table {
             "slot {index} is not below the capacity of {}",
             self.len
         );
-        let words = self.region.bottom().cast::<AtomicU32>();
-        // SAFETY: `index < len`, and the region holds `len` words [arena.I1].
-        let word = unsafe { words.add(index as usize) };
+        // SAFETY: `index < len`, and from there on the region holds `len` words [arena.I1].
+        let word = unsafe { self.words.add(index as usize) };
         // SAFETY: mapped for as long as `self`, page-aligned plus a multiple of 4; zero, and so a
         // valid word, until written; touched only as an atomic, by this function [arena.I1].
         unsafe { word.as_ref() }
@@ -70,13 +98,17 @@ pub(crate) struct Table(Box<[AtomicU32]>);
 
 #[cfg(dtact_loom)]
 impl Table {
-    /// A table of `len` zeroes.
+    /// Tables of so many zeroes each.
     #[expect(
         clippy::unnecessary_wraps,
         reason = "has the shape of the mapped table"
     )]
-    pub(crate) fn try_new(len: u32) -> Result<Self, ArenaError> {
-        Ok(Self((0..len).map(|_| AtomicU32::new(0)).collect()))
+    pub(crate) fn try_new<const COUNT: usize>(
+        lens: [u32; COUNT],
+    ) -> Result<[Self; COUNT], ArenaError> {
+        Ok(array::from_fn(|place| {
+            Self((0..lens[place]).map(|_| AtomicU32::new(0)).collect())
+        }))
     }
 
     /// The word of slot `index`.

@@ -69,7 +69,10 @@ pub(crate) fn run_until_stack(context: &WorkerContext) -> Option<Stack> {
 }
 
 /// The next fiber, however long it takes, or `None` when the mesh is closed.
-#[expect(clippy::inline_always, reason = "a call costs the loop a third of what it does")]
+#[expect(
+    clippy::inline_always,
+    reason = "a call costs the loop a third of what it does"
+)]
 #[inline(always)]
 fn take(context: &WorkerContext) -> Option<TaskIndex> {
     let worker = &context.worker;
