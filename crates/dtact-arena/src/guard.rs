@@ -19,7 +19,7 @@ use core::num::NonZeroUsize;
 
 use crate::error::{ArenaError, Errno};
 use crate::region::Region;
-use crate::sync::counter::{AtomicU64, Ordering};
+use crate::sync::counter::{AtomicBool, AtomicU64, Ordering};
 use crate::sys::{PageRange, Platform, System};
 
 /// The share of `vm.max_map_count` that guards may number. Each is worth two mappings, so at the
@@ -94,14 +94,21 @@ pub(crate) enum GuardMethod {
 }
 
 impl GuardMethod {
-    /// The best that this system has, found by trying.
+    /// The best that this system has, found by trying; once, if it is the best of all. Where that is
+    /// refused later, as in a process that has locked its memory since, each guard falls back.
     pub(crate) fn probe() -> Result<Self, ArenaError> {
+        static HAS_ADVICE: AtomicBool = AtomicBool::new(false);
+        // Relaxed, both: a flag, which publishes nothing.
+        if HAS_ADVICE.load(Ordering::Relaxed) {
+            return Ok(Self::Advice);
+        }
         let page = Region::try_new(NonZeroUsize::MIN)?;
         let range = page.range(0, page.bytes());
         // SAFETY: the whole of a region made here, in which nothing lives.
         let result = unsafe { System::guard_by_advice(&[range]) };
         // SAFETY: as above.
         let is_meant = result.is_ok() && unsafe { page.refuses_unknown_advice() };
+        HAS_ADVICE.store(is_meant, Ordering::Relaxed);
         Ok(if is_meant {
             Self::Advice
         } else {

@@ -38,7 +38,11 @@ impl ThreadLocals {
         let mut blocks = Vec::<Block>::new();
         // SAFETY: `step` expects such a vector, which nobody else uses meanwhile.
         unsafe { libc::dl_iterate_phdr(Some(step), (&raw mut blocks).cast()) };
-        blocks.retain(|block| stays(block.start.addr(), block.words * WORD));
+        let own = mapping();
+        blocks.retain(|block| {
+            let start = block.start.addr();
+            own.contains(&start) && block.words * WORD <= own.end - start
+        });
         Self {
             blocks: blocks.into_boxed_slice(),
             scan: scan::fastest(),
@@ -116,9 +120,10 @@ fn block_of(start: *mut u8, bytes: u64) -> Block {
     }
 }
 
-/// Whether memory that starts there stays as long as this thread.
+/// The mapping of this thread's stack, with what is loaded at the start; empty where it is not
+/// known.
 #[cfg(target_env = "gnu")]
-fn stays(start: usize, bytes: usize) -> bool {
+fn mapping() -> core::ops::Range<usize> {
     use core::mem::MaybeUninit;
 
     let mut attributes = MaybeUninit::<libc::pthread_attr_t>::uninit();
@@ -126,7 +131,7 @@ fn stays(start: usize, bytes: usize) -> bool {
     let this = unsafe { libc::pthread_self() };
     // SAFETY: this thread, and a place for its attributes.
     if unsafe { libc::pthread_getattr_np(this, attributes.as_mut_ptr()) } != 0 {
-        return false;
+        return 0..0;
     }
     let mut bottom = ptr::null_mut();
     let mut size = 0;
@@ -135,16 +140,18 @@ fn stays(start: usize, bytes: usize) -> bool {
         unsafe { libc::pthread_attr_getstack(attributes.as_ptr(), &raw mut bottom, &raw mut size) };
     // SAFETY: as above; they are not used again.
     unsafe { libc::pthread_attr_destroy(attributes.as_mut_ptr()) };
-    let Some(offset) = start.checked_sub(bottom.addr()) else {
-        return false;
-    };
-    asked == 0 && offset < size && bytes <= size - offset
+    let bottom = bottom.addr();
+    if asked == 0 {
+        bottom..bottom + size
+    } else {
+        0..0
+    }
 }
 
 /// musl gives no thread-local back before its thread ends.
 #[cfg(not(target_env = "gnu"))]
-const fn stays(_start: usize, _bytes: usize) -> bool {
-    true
+const fn mapping() -> core::ops::Range<usize> {
+    0..usize::MAX
 }
 
 #[cfg(test)]
