@@ -94,8 +94,8 @@ pub(crate) enum GuardMethod {
 }
 
 impl GuardMethod {
-    /// The best that this system has, found by trying; once, if it is the best of all. Where that is
-    /// refused later, as in a process that has locked its memory since, each guard falls back.
+    /// The best that this system has, found by trying; once, if it is the best of all. Where that
+    /// is refused later, as in a process that has locked its memory since, each guard falls back.
     pub(crate) fn probe() -> Result<Self, ArenaError> {
         static HAS_ADVICE: AtomicBool = AtomicBool::new(false);
         // Relaxed, both: a flag, which publishes nothing.

@@ -107,7 +107,7 @@ impl<T> JoinHandle<T> {
         if let Some(fiber) = fiber {
             handover::run_first(fiber);
         }
-        wait_or(self, || {
+        wait_or(self, fiber, || {
             // It was to be suspended, and cannot be.
             let is_deadlock = fiber.is_some_and(|fiber| {
                 context::current().is_some_and(|context| is_blocked_by(context, fiber))

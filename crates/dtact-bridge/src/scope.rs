@@ -240,7 +240,7 @@ where
         state.cancel();
     }
     let was_cancelled =
-        wait::wait_regardless(poll_fn(|cx| state.poll_ended(cx)), || state.cancel());
+        wait::wait_regardless(poll_fn(|cx| state.poll_ended(cx)), None, || state.cancel());
     let _ = ManuallyDrop::new(abort);
     match result {
         Err(payload) => resume_unwind(payload),

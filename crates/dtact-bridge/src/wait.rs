@@ -73,21 +73,23 @@ const CAN_UNWIND: bool = cfg!(panic = "unwind");
 /// ```
 #[cfg_attr(debug_assertions, track_caller)]
 pub fn wait<F: IntoFuture>(future: F) -> F::Output {
-    wait_or(future, || None)
+    wait_or(future, None, || None)
 }
 
-/// As [`wait`]; where the fiber cannot be suspended, and its thread is to be blocked in its place,
-/// `refuse` may say what is returned instead.
+/// As [`wait`], for a future that is ready when the fiber `of` has ended, if it is that. Where the
+/// fiber cannot be suspended, and its thread is to be blocked in its place, `refuse` may say what
+/// is returned instead.
 #[cfg_attr(debug_assertions, track_caller)]
 #[inline]
 pub(crate) fn wait_or<F: IntoFuture>(
     future: F,
+    of: Option<FiberRef>,
     refuse: impl Fn() -> Option<F::Output>,
 ) -> F::Output {
     let future = pin!(future.into_future());
     match context::current() {
         Some(context) => match context.fiber.get() {
-            Some(fiber) => wait_in_fiber(context, fiber, future, refuse),
+            Some(fiber) => wait_in_fiber(context, fiber, future, of, refuse),
             None => block_on::park_until(future),
         },
         None => block_on::park_until(future),
@@ -118,10 +120,11 @@ fn wait_in_fiber<F: Future>(
     context: &WorkerContext,
     fiber: FiberRef,
     mut future: Pin<&mut F>,
+    of: Option<FiberRef>,
     refuse: impl Fn() -> Option<F::Output>,
 ) -> F::Output {
     if !context.can_suspend() {
-        return wait_blocking(context, fiber, future, refuse);
+        return wait_blocking(context, fiber, future, of, refuse);
     }
     let waker = waker::of(fiber);
     let mut cx = Context::from_waker(&waker);
@@ -134,11 +137,11 @@ fn wait_in_fiber<F: Future>(
         let reason = if context.yielded.replace(false) {
             Reason::Yield
         } else {
-            Reason::Wait
+            Reason::Wait(of)
         };
         #[cfg(debug_assertions)]
         if crate::no_suspend::is_in_initialiser(core::panic::Location::caller()) {
-            return wait_blocking(context, fiber, future, refuse);
+            return wait_blocking(context, fiber, future, of, refuse);
         }
         let resumed = suspension::suspend(context, fiber, reason);
         #[cfg(debug_assertions)]
@@ -155,7 +158,7 @@ fn wait_in_fiber<F: Future>(
                 resume_unwind(Box::new(Cancelled))
             }
             Resumed::Cancelled | Resumed::NoStack | Resumed::PointedInto => {
-                return wait_blocking(context, fiber, future, refuse);
+                return wait_blocking(context, fiber, future, of, refuse);
             }
         }
     }
@@ -179,10 +182,15 @@ fn wait_in_fiber<F: Future>(
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn wait_shielded<F: IntoFuture>(future: F) -> F::Output {
+    wait_shielded_of(future, None)
+}
+
+/// As [`wait_shielded`], for a future that is ready when the fiber `of` has ended, if it is that.
+pub(crate) fn wait_shielded_of<F: IntoFuture>(future: F, of: Option<FiberRef>) -> F::Output {
     let mut future = pin!(future.into_future());
     let mut output = None;
     let until_ready = poll_fn(|cx| future.as_mut().poll(cx).map(|ready| output = Some(ready)));
-    wait_regardless(until_ready, || {});
+    wait_regardless(until_ready, of, || {});
     let Some(output) = output else {
         unreachable!("the wait is over when the future is ready")
     };
@@ -193,6 +201,7 @@ pub fn wait_shielded<F: IntoFuture>(future: F) -> F::Output {
 /// `on_cancel`, and the wait goes on. Returns whether there was one.
 pub(crate) fn wait_regardless<F: Future<Output = ()>>(
     future: F,
+    of: Option<FiberRef>,
     mut on_cancel: impl FnMut(),
 ) -> bool {
     let mut future = pin!(future);
@@ -220,19 +229,19 @@ pub(crate) fn wait_regardless<F: Future<Output = ()>>(
             let reason = if context.yielded.replace(false) {
                 Reason::Yield
             } else {
-                Reason::Regardless
+                Reason::Regardless(of)
             };
             look();
             match suspension::suspend(context, fiber, reason) {
                 Resumed::Woken | Resumed::Cancelled => {}
                 Resumed::NoStack | Resumed::PointedInto => {
-                    block(context, fiber, future, |_| look());
+                    block(context, fiber, future, of, |_| look());
                     break;
                 }
             }
         }
     } else {
-        block(context, fiber, future, |_| look());
+        block(context, fiber, future, of, |_| look());
     }
     is_cancelled
 }
@@ -282,12 +291,15 @@ fn wait_blocking<F: Future>(
     context: &WorkerContext,
     fiber: FiberRef,
     future: Pin<&mut F>,
+    of: Option<FiberRef>,
     refuse: impl Fn() -> Option<F::Output>,
 ) -> F::Output {
     if let Some(refused) = refuse() {
         return refused;
     }
-    block(context, fiber, future, |context| unwind_if(context, fiber))
+    block(context, fiber, future, of, |context| {
+        unwind_if(context, fiber);
+    })
 }
 
 /// Blocks the worker's thread until the future is ready. `look` is called before each sleep, when
@@ -297,6 +309,7 @@ fn block<F: Future>(
     context: &WorkerContext,
     fiber: FiberRef,
     mut future: Pin<&mut F>,
+    of: Option<FiberRef>,
     mut look: impl FnMut(&WorkerContext),
 ) -> F::Output {
     context.in_no_suspend(|| {
@@ -307,7 +320,7 @@ fn block<F: Future>(
                 if let Poll::Ready(output) = own.poll(future.as_mut(), &mut cx) {
                     return output;
                 }
-                let blocked = blocked.get_or_insert_with(|| Blocked::new(context, fiber, own));
+                let blocked = blocked.get_or_insert_with(|| Blocked::new(context, fiber, of, own));
                 look(context);
                 blocked.park();
             }
@@ -322,11 +335,18 @@ struct Blocked<'wait> {
 }
 
 impl<'wait> Blocked<'wait> {
-    fn new(context: &'wait WorkerContext, fiber: FiberRef, own: &'wait Loop) -> Self {
+    fn new(
+        context: &'wait WorkerContext,
+        fiber: FiberRef,
+        of: Option<FiberRef>,
+        own: &'wait Loop,
+    ) -> Self {
         context.counters().blocked();
         // It holds up nobody from here on.
         context.budget.lift();
-        context.shared.add_blocked(fiber, Arc::clone(&own.unpark));
+        context
+            .shared
+            .add_blocked(fiber, of, Arc::clone(&own.unpark));
         Self { context, own }
     }
 

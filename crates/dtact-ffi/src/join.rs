@@ -122,22 +122,12 @@ pub unsafe extern "C" fn dtact_fiber_join_into(
 
 /// Waits until the fiber has ended, or the calling one is cancelled.
 fn wait_for(claim: &mut Claim) -> Result<(), Error> {
-    boundary::waiting(|| {
-        claim.run_first();
-        if !claim.is_ended() {
-            dtact::wait(claim.ending());
-        }
-    })
+    boundary::waiting(|| claim.wait())
 }
 
 /// Waits until the fiber has ended.
 fn shielded_for(claim: &mut Claim) -> Result<(), Error> {
-    boundary::waiting(|| {
-        claim.run_first();
-        if !claim.is_ended() {
-            dtact::wait_shielded(claim.ending());
-        }
-    })
+    boundary::waiting(|| claim.wait_shielded())
 }
 
 /// What the joins of callbacks have in common: their values are pointers.

@@ -5,6 +5,7 @@
 mod common;
 
 use std::{
+    future::poll_fn,
     hint::black_box,
     io::Write as _,
     process::{Command, Stdio},
@@ -12,14 +13,15 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    task::Poll,
     thread,
     time::Duration,
 };
 
 use common::{bounded, emulated, stackful, until};
 use dtact::{
-    Builder, Dump, FiberDump, FiberStatus, NoStack, Priority, Runtime, WaitExt as _, WorkloadKind,
-    spawn_with, wait, wait_shielded, yield_now,
+    Builder, Dump, FiberDump, FiberStatus, JoinHandle, NoStack, Priority, Runtime, WaitExt as _,
+    WorkloadKind, spawn_with, wait, wait_shielded, yield_now,
 };
 
 /// Whether stacks can be walked in this build.
@@ -240,6 +242,63 @@ fn a_shutdown_that_runs_out_of_time_says_which_fibers_are_alive_and_where() {
         go.send(()).wait().unwrap();
         runtime.shutdown(common::LIMIT).unwrap();
     });
+}
+
+#[test]
+fn fibers_that_wait_for_each_other_are_named_as_a_circle() {
+    // With stacks on which to be suspended, and without: then the threads are blocked.
+    for builder in [stackful(), Builder::new()] {
+        bounded(move || {
+            let runtime = builder.workers(2).stack("64K").build().unwrap();
+            let spawn = |name: &'static str| {
+                let (sender, receiver) = async_channel::bounded::<JoinHandle<()>>(1);
+                let handle = runtime.block_on(poll_fn(|_| {
+                    let waits = receiver.clone();
+                    let waits = move || drop(wait(waits.recv()).unwrap().wait());
+                    Poll::Ready(spawn_with().name(name).spawn_fn(waits))
+                }));
+                (handle, sender)
+            };
+            let [first, second, third] = ["first", "second", "third"].map(spawn);
+            // One that leads nowhere: its last is not told what to wait for.
+            let [fourth, fifth] = ["fourth", "fifth"].map(spawn);
+            fourth.1.send_blocking(fifth.0).unwrap();
+            let circle = [
+                (&first.1, second.0),
+                (&second.1, third.0),
+                (&third.1, first.0),
+            ];
+            for (place, (sender, next)) in circle.into_iter().enumerate() {
+                assert!(runtime.dump().circles().is_empty(), "{place} of 3");
+                sender.send_blocking(next).unwrap();
+            }
+            until("all wait", || !runtime.dump().circles().is_empty());
+            until("the fourth waits", || {
+                let dump = runtime.dump();
+                dump.fibers()
+                    .iter()
+                    .filter_map(|fiber| dump.waits_for(fiber))
+                    .count()
+                    == 4
+            });
+            let dump = runtime.dump();
+            let [circle] = &dump.circles()[..] else {
+                panic!("one circle: {dump}")
+            };
+            let mut names: Vec<_> = circle.iter().map(|fiber| fiber.name().unwrap()).collect();
+            let begin = names.iter().position(|name| *name == "first").unwrap();
+            names.rotate_left(begin);
+            assert_eq!(names, ["first", "second", "third"], "{dump}");
+            let text = dump.to_string();
+            assert!(text.contains("waits for the end of"), "{text}");
+            assert!(text.contains("deadlock: each waits"), "{text}");
+            assert!(
+                dump.to_json().contains("\"waits_for\":{\"cell_bytes\":"),
+                "{text}"
+            );
+            drop((fourth.0, fifth.1));
+        });
+    }
 }
 
 #[test]

@@ -21,7 +21,7 @@ use crate::{
         body::{self, VTable},
     },
     fiber_ref::FiberRef,
-    join,
+    join, wait,
     worker::handover,
 };
 
@@ -83,14 +83,26 @@ impl Claim {
         self.vtable().value_size()
     }
 
-    /// Has the fiber run at once, where that is possible: if it waits to be run by this worker, and
-    /// is next. The calling fiber is suspended meanwhile, and goes on when the other one has ended
-    /// or waits. For whoever is about to wait for [`ending`](Self::ending), which this saves then,
-    /// if [`is_ended`](Self::is_ended) says so.
+    /// Waits until the fiber has ended, as [`wait`](crate::wait()) does.
     #[inline]
     #[cfg_attr(debug_assertions, track_caller)]
-    pub fn run_first(&mut self) {
+    pub fn wait(&mut self) {
         handover::run_first(self.fiber);
+        if !self.is_ended() {
+            let of = Some(self.fiber);
+            wait::wait_or(self.ending(), of, || None);
+        }
+    }
+
+    /// Waits until the fiber has ended, as [`wait_shielded`](crate::wait_shielded) does.
+    #[inline]
+    #[cfg_attr(debug_assertions, track_caller)]
+    pub fn wait_shielded(&mut self) {
+        handover::run_first(self.fiber);
+        if !self.is_ended() {
+            let of = Some(self.fiber);
+            wait::wait_shielded_of(self.ending(), of);
+        }
     }
 
     /// A future of the fiber's end.

@@ -1,7 +1,7 @@
 //! What can be asked of a fiber by its handle, whatever form that has.
 
 use super::{Handle, HandleError};
-use crate::{fiber::Outcome, runtime::dump::FiberDump, wait::wait_shielded, worker::handover};
+use crate::{fiber::Outcome, runtime::dump::FiberDump, wait::wait_shielded_of, worker::handover};
 
 /// How a fiber ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +76,7 @@ pub fn dtact_await(handle: impl Into<Handle>) -> Result<(), HandleError> {
     if handle.is_finished()? {
         return Ok(());
     }
-    wait_shielded(handle.ended()?);
+    wait_shielded_of(handle.ended()?, Some(handle.fiber()));
     Ok(())
 }
 

@@ -84,7 +84,7 @@ pub(crate) struct Shared {
     /// Closure fibers that wait for a stack to begin on.
     pub(crate) starved: Starved,
     /// The threads that are blocked in `wait`, to be woken when their fibers are cancelled.
-    blocked: Mutex<Vec<(FiberRef, Arc<Unpark>)>>,
+    blocked: Mutex<Vec<Blocked>>,
     pub(crate) threads: Mutex<Vec<ThreadHandle<()>>>,
     pub(crate) counters: AllCounters,
     /// Orphans, and one for the teardown while it counts them.
@@ -106,6 +106,14 @@ pub(crate) struct Shared {
     pub(crate) dump_signal: Mutex<Option<DumpSignal>>,
     /// Held while a parked fiber is borrowed to walk its stack; false when the workers have gone.
     pub(crate) may_walk: Mutex<bool>,
+}
+
+/// A thread that is blocked in a fiber.
+struct Blocked {
+    fiber: FiberRef,
+    /// The fiber whose end it waits for, if it is that.
+    waits_for: Option<FiberRef>,
+    unpark: Arc<Unpark>,
 }
 
 /// At what more is done than it takes: for the recorder, and for what is measured.
@@ -492,19 +500,36 @@ impl Shared {
     }
 
     /// Notes that a thread is about to block in a fiber.
-    pub(crate) fn add_blocked(&self, fiber: FiberRef, unpark: Arc<Unpark>) {
-        lock(&self.blocked).push((fiber, unpark));
+    pub(crate) fn add_blocked(
+        &self,
+        fiber: FiberRef,
+        waits_for: Option<FiberRef>,
+        unpark: Arc<Unpark>,
+    ) {
+        lock(&self.blocked).push(Blocked {
+            fiber,
+            waits_for,
+            unpark,
+        });
     }
 
     pub(crate) fn remove_blocked(&self, unpark: &Arc<Unpark>) {
-        lock(&self.blocked).retain(|(_, other)| !Arc::ptr_eq(other, unpark));
+        lock(&self.blocked).retain(|blocked| !Arc::ptr_eq(&blocked.unpark, unpark));
+    }
+
+    /// The fibers in which a thread is blocked until another fiber has ended, and that one.
+    pub(crate) fn blocked_for(&self) -> Vec<(FiberRef, FiberRef)> {
+        lock(&self.blocked)
+            .iter()
+            .filter_map(|blocked| Some((blocked.fiber, blocked.waits_for?)))
+            .collect()
     }
 
     /// Wakes the thread that is blocked in this fiber, if one is, to see that it is cancelled.
     fn unpark_blocked(&self, fiber: FiberRef) {
-        for (blocked, unpark) in &*lock(&self.blocked) {
-            if fiber == *blocked {
-                unpark.parker.unpark();
+        for blocked in &*lock(&self.blocked) {
+            if fiber == blocked.fiber {
+                blocked.unpark.parker.unpark();
             }
         }
     }

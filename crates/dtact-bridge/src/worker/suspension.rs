@@ -43,6 +43,8 @@ pub(crate) struct Suspension {
     /// The context, by [`Context::into_raw`].
     context: AtomicPtr<()>,
     pub(super) stack: Cell<Option<Stack>>,
+    /// The fiber whose end it waits for, if it is that.
+    pub(crate) waits_for: Cell<Option<FiberRef>>,
     /// The lender to go back to after this one, where this is one itself.
     pub(super) lender: Cell<Option<NonNull<Self>>>,
 }
@@ -52,6 +54,7 @@ impl Suspension {
         Self {
             context: AtomicPtr::new(ptr::null_mut()),
             stack: Cell::new(None),
+            waits_for: Cell::new(None),
             lender: Cell::new(None),
         }
     }
@@ -117,10 +120,10 @@ pub(crate) enum Resumed {
 /// Why a fiber is suspended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
-    /// It waits to be woken.
-    Wait,
-    /// It waits to be woken, and goes on waiting if it is cancelled.
-    Regardless,
+    /// It waits to be woken: by the end of that fiber, if it waits for that.
+    Wait(Option<FiberRef>),
+    /// The same, and it goes on waiting if it is cancelled.
+    Regardless(Option<FiberRef>),
     /// It lets others run and wants to go on after them.
     Yield,
 }
@@ -166,9 +169,10 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
         }
         // From here on others may wake it; but only this thread takes it from the queue that
         // leads to it [bridge.W2], and this thread has to leave the stack first.
-        Reason::Wait | Reason::Regardless => {
+        Reason::Wait(of) | Reason::Regardless(of) => {
+            suspension.waits_for.set(of);
             let park = match reason {
-                Reason::Regardless => header.state.park_regardless(),
+                Reason::Regardless(_) => header.state.park_regardless(),
                 _ => header.state.park(),
             };
             match park {

@@ -2,8 +2,6 @@
 
 use core::fmt::{self, Write};
 
-use dtact_arena::CellIndex;
-
 use super::{Dump, FiberDump, FiberStatus};
 
 /// Writes the whole.
@@ -20,13 +18,8 @@ pub(super) fn write(dump: &Dump, out: &mut String) -> fmt::Result {
 }
 
 fn write_fiber(dump: &Dump, fiber: &FiberDump, out: &mut String) -> fmt::Result {
-    let index = CellIndex::from_raw(fiber.cell);
-    let (bytes, slot) = index.map_or((0, 0), |index| (index.class().bytes(), index.slot()));
-    write!(
-        out,
-        "{{\"cell_bytes\":{bytes},\"slot\":{slot},\"generation\":{}",
-        fiber.generation
-    )?;
+    out.write_str("{")?;
+    write_name(fiber, out)?;
     out.write_str(",\"state\":")?;
     write_text(
         out,
@@ -52,6 +45,15 @@ fn write_fiber(dump: &Dump, fiber: &FiberDump, out: &mut String) -> fmt::Result 
     write_word(out, fiber.kind())?;
     out.write_str(",\"affinity\":")?;
     write_word(out, fiber.affinity())?;
+    out.write_str(",\"waits_for\":")?;
+    match dump.waits_for(fiber) {
+        Some(awaited) => {
+            out.write_str("{")?;
+            write_name(awaited, out)?;
+            out.write_str("}")?;
+        }
+        None => out.write_str("null")?,
+    }
     out.write_str(",\"worker\":")?;
     match fiber.worker() {
         Some(worker) => write!(out, "{worker}")?,
@@ -89,6 +91,16 @@ fn write_fiber(dump: &Dump, fiber: &FiberDump, out: &mut String) -> fmt::Result 
             out.write_str("}")
         }
     }
+}
+
+/// The members that say which fiber it is.
+fn write_name(fiber: &FiberDump, out: &mut String) -> fmt::Result {
+    let (bytes, slot) = fiber.place();
+    let generation = fiber.generation;
+    write!(
+        out,
+        "\"cell_bytes\":{bytes},\"slot\":{slot},\"generation\":{generation}"
+    )
 }
 
 /// The name of a variant, in lower case.

@@ -1,15 +1,18 @@
 //! What all fibers are doing, for people who look for one that does not end.
 
+mod circles;
 mod json;
 mod stack;
 
 use core::{fmt, panic::Location, time::Duration};
+use std::collections::HashMap;
 
 use dtact_arena::CellIndex;
 use dtact_mesh::{Affinity, Attributes, Kind as WorkloadKind, Priority};
 
 use crate::{
     fiber::{state::Phase, traits},
+    fiber_ref::FiberRef,
     registry::RUNTIMES,
     runtime::{Runtime, Shared, shutdown::touched},
     sync::Ordering,
@@ -39,6 +42,16 @@ pub struct Dump {
     fibers: Vec<FiberDump>,
     /// What was found of the stacks of those that have a home, in the order of the fibers.
     stacks: Vec<(u32, Result<FiberStack, NoStack>)>,
+    /// Which of the fibers wait in `wait` for the end of others, by their cells.
+    waits: Vec<Awaits>,
+}
+
+/// A fiber in a dump that waits for the end of another one there.
+#[derive(Clone, Copy, Debug)]
+struct Awaits {
+    cell: u32,
+    /// Its place among the fibers, and that of the other.
+    places: (usize, usize),
 }
 
 /// One fiber in a [`Dump`].
@@ -113,6 +126,35 @@ impl Dump {
         }
     }
 
+    /// The fiber whose end a fiber of this dump waits for, in a
+    /// [`JoinHandle::wait`](crate::JoinHandle::wait) or a join of C. One that awaits a handle may
+    /// wait for other things as well: of it this is not known.
+    #[must_use]
+    pub fn waits_for(&self, fiber: &FiberDump) -> Option<&FiberDump> {
+        let found = self.waits.binary_search_by_key(&fiber.cell, |own| own.cell);
+        Some(&self.fibers[self.waits[found.ok()?].places.1])
+    }
+
+    /// The circles of fibers of which each waits for the end of the next, and the last for that of
+    /// the first: none of them ever goes on, unless it is cancelled.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use dtact_bridge::Runtime;
+    ///
+    /// let runtime = Runtime::new()?;
+    /// assert!(runtime.dump().circles().is_empty());
+    /// # Ok::<(), dtact_bridge::BuildError>(())
+    /// ```
+    #[must_use]
+    pub fn circles(&self) -> Vec<Vec<&FiberDump>> {
+        let pairs: Vec<_> = self.waits.iter().map(|own| own.places).collect();
+        let circles = circles::of(self.fibers.len(), &pairs);
+        let named = |circle: Vec<usize>| circle.iter().map(|&place| &self.fibers[place]).collect();
+        circles.into_iter().map(named).collect()
+    }
+
     /// The dump as a JSON text (RFC 8259): an object whose `fibers` has one object for each.
     ///
     /// | member | is |
@@ -122,6 +164,7 @@ impl Dump {
     /// | `age_ns` | its [age](FiberDump::age) in nanoseconds, or null |
     /// | `name` | its name, or null |
     /// | `priority`, `kind`, `affinity` | what it asks of the scheduler, in lower case |
+    /// | `waits_for` | an object of `cell_bytes`, `slot` and `generation`: the fiber whose end it [waits for](Self::waits_for); or null |
     /// | `worker` | the [worker](FiberDump::worker) that alone can go on with it, or null |
     /// | `is_pinned` | whether it stays on that worker to its end |
     /// | `stack_bytes_min` | the least stack that it asked for, 0 for none |
@@ -226,20 +269,44 @@ impl fmt::Display for Dump {
                 let mut numbered = frames.iter().enumerate();
                 numbered.try_for_each(|(at, frame)| writeln!(f, "    {at:4}: {frame}"))?;
             }
+            if let Some(awaited) = self.waits_for(fiber) {
+                f.write_str("    waits for the end of ")?;
+                awaited.write_name(f)?;
+                writeln!(f)?;
+            }
+        }
+        for circle in self.circles() {
+            f.write_str(
+                "  deadlock: each waits for the end of the next, the last for the first: ",
+            )?;
+            for (place, fiber) in circle.into_iter().enumerate() {
+                f.write_str(if place == 0 { "" } else { ", " })?;
+                fiber.write_name(f)?;
+            }
+            writeln!(f)?;
         }
         Ok(())
     }
 }
 
+impl FiberDump {
+    /// The bytes of its cell, and which of these it is.
+    fn place(&self) -> (usize, u32) {
+        let index = CellIndex::from_raw(self.cell);
+        index.map_or((0, 0), |index| (index.class().bytes(), index.slot()))
+    }
+
+    fn write_name(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (bytes, slot) = self.place();
+        write!(f, "fiber {bytes}/{slot} generation {}", self.generation)?;
+        // Escaped: it is one line.
+        self.name.map_or(Ok(()), |name| write!(f, " {name:?}"))
+    }
+}
+
 impl fmt::Display for FiberDump {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let index = CellIndex::from_raw(self.cell);
-        let (bytes, slot) = index.map_or((0, 0), |index| (index.class().bytes(), index.slot()));
-        write!(f, "fiber {bytes}/{slot} generation {}", self.generation)?;
-        if let Some(name) = self.name {
-            // Escaped: it is one line.
-            write!(f, " {name:?}")?;
-        }
+        self.write_name(f)?;
         f.write_str(": ")?;
         f.write_str(match self.status {
             FiberStatus::Runnable => "runnable",
@@ -298,7 +365,9 @@ fn dump_of(shared: &Shared, mut stacks_max: usize, is_wanted: fn(FiberStatus) ->
     let mut dump = Dump {
         fibers: Vec::new(),
         stacks: Vec::new(),
+        waits: Vec::new(),
     };
+    let mut waits = Vec::new();
     for index in touched(shared) {
         let Some(fiber) = fiber(shared, index).filter(|fiber| is_wanted(fiber.status)) else {
             continue;
@@ -308,17 +377,46 @@ fn dump_of(shared: &Shared, mut stacks_max: usize, is_wanted: fn(FiberStatus) ->
         if fiber.status != FiberStatus::Parked || fiber.worker.is_none() {
             continue;
         }
-        let seen = if stacks_max == 0 {
-            Err(NoStack::Left)
-        } else {
-            stack::walk(shared, index, fiber.generation)
+        let stack = match stack::look(shared, index, fiber.generation, stacks_max > 0) {
+            Ok(seen) => {
+                let own = FiberRef::new(shared.number(), index, fiber.generation);
+                waits.extend(seen.waits_for.map(|awaited| (own, awaited)));
+                seen.stack
+            }
+            Err(reason) => Err(reason),
         };
-        stacks_max -= usize::from(seen.is_ok());
-        dump.stacks.push((fiber.cell, seen));
+        stacks_max -= usize::from(stack.is_ok());
+        dump.stacks.push((fiber.cell, stack));
     }
+    waits.extend(shared.blocked_for());
+    dump.waits = dump.places_of(shared, &waits);
     // By raw index, not in the order of classes.
     dump.stacks.sort_unstable_by_key(|(cell, _)| *cell);
     dump
+}
+
+impl Dump {
+    /// The pairs of which both are among the fibers of this runtime.
+    fn places_of(&self, shared: &Shared, pairs: &[(FiberRef, FiberRef)]) -> Vec<Awaits> {
+        let named = self
+            .fibers
+            .iter()
+            .map(|fiber| (fiber.cell, fiber.generation));
+        let places: HashMap<_, _> = named.zip(0..).collect();
+        let place = |fiber: FiberRef| {
+            let is_here = fiber.runtime() == shared.number();
+            let name = (fiber.cell_raw(), fiber.generation());
+            places.get(&name).filter(|_| is_here).copied()
+        };
+        let pairs = pairs.iter().filter_map(|&(waiting, awaited)| {
+            let cell = waiting.cell_raw();
+            let places = (place(waiting)?, place(awaited)?);
+            Some(Awaits { cell, places })
+        });
+        let mut waits: Vec<_> = pairs.collect();
+        waits.sort_unstable_by_key(|own| own.cell);
+        waits
+    }
 }
 
 /// The fiber of a cell, if one is there.

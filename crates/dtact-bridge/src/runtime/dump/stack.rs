@@ -25,7 +25,7 @@ use crate::{
     runtime::Shared,
     sync::{Arc, lock, yield_now},
     trace::EventKind,
-    worker::context,
+    worker::{context, suspension::Suspension},
 };
 
 /// Where a fiber stands that is suspended in [`wait`](crate::wait()): a backtrace of the standard
@@ -57,15 +57,21 @@ pub enum NoStack {
 /// How often a fiber that is about to leave its stack is looked at again.
 const ATTEMPTS: usize = 100;
 
-/// The stack of the fiber of this generation, which was parked a moment ago.
-pub(super) fn walk(
+/// What is seen of a suspended fiber.
+pub(super) struct Seen {
+    pub(super) stack: Result<FiberStack, NoStack>,
+    /// The fiber whose end it waits for, if it is that.
+    pub(super) waits_for: Option<FiberRef>,
+}
+
+/// Looks at the fiber of this generation, which was suspended a moment ago: at its stack too if
+/// that is wanted. An error if it cannot be looked at now.
+pub(super) fn look(
     shared: &Shared,
     index: CellIndex,
     generation: u32,
-) -> Result<FiberStack, NoStack> {
-    if !Context::CAN_WALK {
-        return Err(NoStack::Unsupported);
-    }
+    is_stack_wanted: bool,
+) -> Result<Seen, NoStack> {
     let cell = shared.cell(index.raw()).ok_or(NoStack::NotSuspended)?;
     let header = cell.header();
     // No fiber is borrowed while the end of the runtime ends what no worker will.
@@ -73,23 +79,20 @@ pub(super) fn walk(
     if !*may_walk || !header.state.borrow(generation) {
         return Err(NoStack::Busy);
     }
-    let seen = header
-        .suspension
-        .get()
-        .ok_or(NoStack::NotSuspended)
-        .and_then(|suspension| {
-            // SAFETY: on the stack of the fiber, which is held [bridge.S1], so that it stays there.
-            let suspension = unsafe { suspension.as_ref() };
-            for _ in 0..ATTEMPTS {
+    let suspension = header.suspension.get().ok_or(NoStack::NotSuspended);
+    let seen = suspension.map(|suspension| {
+        // SAFETY: on the stack of the fiber, which is held [bridge.S1], so that it stays there.
+        let suspension = unsafe { suspension.as_ref() };
+        Seen {
+            stack: if is_stack_wanted {
                 // SAFETY: the fiber is held.
-                let seen = unsafe { suspension.with_walk(Backtrace::force_capture) };
-                if let Some(backtrace) = seen {
-                    return Ok(backtrace);
-                }
-                yield_now();
-            }
-            Err(NoStack::Busy)
-        });
+                unsafe { walk(suspension) }
+            } else {
+                Err(NoStack::Left)
+            },
+            waits_for: suspension.waits_for.get(),
+        }
+    });
     if header.state.put_back() == Wake::Schedule {
         let context = context::current_of(shared);
         let fiber = FiberRef::new(shared.number(), index, generation);
@@ -100,9 +103,26 @@ pub(super) fn walk(
         shared.schedule(context, cell, index.raw());
     }
     drop(may_walk);
-    seen.map(|backtrace| FiberStack {
-        backtrace: Arc::new(backtrace),
-    })
+    seen
+}
+
+/// # Safety
+///
+/// - The caller holds the fiber [bridge.S1].
+unsafe fn walk(suspension: &Suspension) -> Result<FiberStack, NoStack> {
+    if !Context::CAN_WALK {
+        return Err(NoStack::Unsupported);
+    }
+    for _ in 0..ATTEMPTS {
+        // SAFETY: the fiber is held.
+        let seen = unsafe { suspension.with_walk(Backtrace::force_capture) };
+        if let Some(backtrace) = seen {
+            let backtrace = Arc::new(backtrace);
+            return Ok(FiberStack { backtrace });
+        }
+        yield_now();
+    }
+    Err(NoStack::Busy)
 }
 
 impl FiberStack {
