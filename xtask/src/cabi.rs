@@ -77,6 +77,26 @@ pub(crate) fn run(shell: &Shell) -> Result<(), Halt> {
     by_cmake(shell, &prefix, &folder.join("cmake"))
 }
 
+/// The programs under a tool that the library is built for: `vars` say how, and `cargo` what comes
+/// before the package.
+///
+/// # Errors
+///
+/// When a compiler is missing, or the tool reports something.
+pub(crate) fn under(shell: &Shell, vars: &[(&str, &str)], cargo: &[&str]) -> Result<(), Halt> {
+    for compiler in &COMPILERS[..2] {
+        shell.need(compiler)?;
+    }
+    // By one compiler: the newest debug information is not known to every tool.
+    let mut vars = vars.to_vec();
+    vars.extend([("CC", "gcc"), ("CXX", "g++"), ("DTACT_EMULATED", "1")]);
+    let mut line = cargo.to_vec();
+    line.extend(["-p", "dtact-ffi", "--lib", "--examples", "--test", "c_abi"]);
+    // They bring a tool of their own.
+    line.extend(["--", "--skip", "the_sanitizers_find_nothing"]);
+    shell.run_with(&vars, &line)
+}
+
 fn by_pkg_config(shell: &Shell, prefix: &Path) -> Result<(), Halt> {
     let lib = prefix.join("lib");
     let path = lib.join("pkgconfig");

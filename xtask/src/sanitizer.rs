@@ -1,6 +1,7 @@
 //! The tests under a sanitizer of the compiler, which is told of stacks and switches, and bugs that
 //! it must find.
 
+use crate::cabi;
 use crate::outcome::Halt;
 use crate::planted::{self, Bug};
 use crate::shell::{Shell, Tool};
@@ -27,6 +28,8 @@ pub(crate) struct Sanitizer {
     /// What Cargo is told beside.
     cargo: &'static [&'static str],
     options: Option<(&'static str, &'static str)>,
+    /// What makes a compiler of C instrument what it compiles, and the library of the tool.
+    of_c: Option<(&'static str, &'static str)>,
     bugs: &'static [Bug],
 }
 
@@ -43,6 +46,7 @@ pub(crate) const ADDRESS: Sanitizer = Sanitizer {
     cargo: &[],
     // Tests suspend stacks for good, and the search for leaks sees none but the threads' own.
     options: Some(("ASAN_OPTIONS", "detect_leaks=0")),
+    of_c: Some(("-fsanitize=address", "librustc-nightly_rt.asan.a")),
     bugs: &[
         Bug {
             name: "use-after-return",
@@ -76,6 +80,7 @@ pub(crate) const THREAD: Sanitizer = Sanitizer {
     rustflags: "-Zsanitizer=thread --cfg dtact_tsan --cfg rustix_use_libc",
     cargo: &["-Zbuild-std"],
     options: None,
+    of_c: None,
     bugs: &[Bug {
         name: "race",
         report: "ThreadSanitizer: data race",
@@ -84,9 +89,10 @@ pub(crate) const THREAD: Sanitizer = Sanitizer {
 
 impl Sanitizer {
     /// Runs the tests of all crates, which must be silent, and the planted bugs, which must be
-    /// reported. It takes too long for `ci`.
+    /// reported; where C has the tool too, its programs as well. It takes too long for `ci`.
     pub(crate) fn all(&self, shell: &Shell) -> Result<(), Halt> {
-        self.run(shell, &CRATES)
+        self.run(shell, &CRATES)?;
+        self.of_c.map_or(Ok(()), |flag| self.run_c(shell, flag))
     }
 
     /// The same with the tests of the switch alone, for `ci`.
@@ -99,6 +105,44 @@ impl Sanitizer {
         self.run(shell, &[])
     }
 
+    fn vars<'target>(&self, target: &'target str) -> Vec<(&'static str, &'target str)> {
+        let mut vars = vec![
+            ("RUSTFLAGS", self.rustflags),
+            ("CARGO_TARGET_DIR", target),
+            // A report has a trace of its own, and where a panic is meant one takes seconds.
+            ("RUST_BACKTRACE", "0"),
+        ];
+        vars.extend(self.options);
+        vars
+    }
+
+    fn cargo(&self, verb: &'static str) -> Vec<&'static str> {
+        let mut line = vec!["cargo", "+nightly", verb, "--target", TARGET];
+        line.extend(self.cargo);
+        line
+    }
+
+    /// The programs of C and C++, instrumented like the library, with the compiler's runtime for
+    /// Rust in place of that for C.
+    fn run_c(&self, shell: &Shell, (flag, runtime): (&str, &str)) -> Result<(), Halt> {
+        let target = shell.target().join(self.folder);
+        let target = target.to_string_lossy();
+        let sysroot = shell.read(&["rustc", "+nightly", "--print", "sysroot"])?;
+        let sysroot = sysroot.trim();
+        let link = format!(
+            "-Wl,--whole-archive {sysroot}/lib/rustlib/{TARGET}/lib/{runtime} \
+             -Wl,--no-whole-archive -Wl,--export-dynamic -lstdc++ -lrt -ldl -lm"
+        );
+        let mut vars = self.vars(&target);
+        vars.extend([
+            ("DTACT_COMPILE_FLAGS", flag),
+            ("DTACT_LINK_FLAGS", link.as_str()),
+        ]);
+        let mut line = self.cargo("test");
+        line.push("--no-fail-fast");
+        cabi::under(shell, &vars, &line)
+    }
+
     fn run(&self, shell: &Shell, crates: &[&'static str]) -> Result<(), Halt> {
         if !cfg!(all(target_arch = "x86_64", target_os = "linux")) {
             return Err(Halt::Unsupported(format!("set up for {TARGET} alone")));
@@ -106,25 +150,14 @@ impl Sanitizer {
         shell.need(&self.nightly)?;
         let target = shell.target().join(self.folder);
         let target = target.to_string_lossy();
-        let mut vars = vec![
-            ("RUSTFLAGS", self.rustflags),
-            ("CARGO_TARGET_DIR", &*target),
-            // A report has a trace of its own, and where a panic is meant one takes seconds.
-            ("RUST_BACKTRACE", "0"),
-        ];
-        vars.extend(self.options);
-        let cargo = |verb| {
-            let mut line = vec!["cargo", "+nightly", verb, "--target", TARGET];
-            line.extend(self.cargo);
-            line
-        };
-        let mut example = cargo("run");
+        let vars = self.vars(&target);
+        let mut example = self.cargo("run");
         example.extend(["-p", "dtact-switch", "--example", "planted_bugs", "--"]);
         planted::check(shell, &vars, &example, self.bugs)?;
         if crates.is_empty() {
             return Ok(());
         }
-        let mut tests = cargo("test");
+        let mut tests = self.cargo("test");
         tests.extend(["--no-fail-fast", "--tests"]);
         tests.extend(crates.iter().flat_map(|name| ["-p", name]));
         shell.run_with(&vars, &tests)

@@ -1,5 +1,7 @@
-//! The tests of the switch under Valgrind, which is told of stacks, and a bug that it must find.
+//! The tests of the switch and the programs of C and C++ under Valgrind, which is told of stacks,
+//! and a bug that it must find.
 
+use crate::cabi;
 use crate::outcome::Halt;
 use crate::planted::{self, Bug};
 use crate::shell::{Shell, Tool};
@@ -54,6 +56,20 @@ fn both(shell: &Shell, with_tests: bool) -> Result<(), Halt> {
     if !with_tests {
         return Ok(());
     }
-    let tests = ["cargo", "test", "--no-fail-fast", "--tests"];
-    shell.run_with(&vars, &[&tests[..], &["-p", "dtact-switch"]].concat())
+    let tests = ["cargo", "test", "--no-fail-fast"];
+    shell.run_with(
+        &vars,
+        &[&tests[..], &["--tests", "-p", "dtact-switch"]].concat(),
+    )?;
+    // Of these the tests are no programs to look at, but what they compile.
+    let vars = [
+        vars[0],
+        vars[1],
+        // One thread at a time runs there: a fair choice of the next, or those that wait starve.
+        (
+            "DTACT_RUNNER",
+            "valgrind --quiet --error-exitcode=9 --fair-sched=yes",
+        ),
+    ];
+    cabi::under(shell, &vars, &tests)
 }

@@ -395,9 +395,7 @@ fn arrive(context: &WorkerContext, from: Context) {
                 .store(from.into_raw().as_ptr(), Ordering::Release);
         }
         // The frame stays behind, with nothing in it [bridge.W1].
-        Left::Loop => {
-            let _: Context = from;
-        }
+        Left::Loop => drop(from),
     }
     if let Some(stack) = context.left_stack.take() {
         stacks::release(context, stack);

@@ -1,7 +1,8 @@
 //! The C compiler, and running what it made, each for a bounded time.
 //!
 //! On a target that an emulator runs, `CC` and `CXX` name the compilers for it, and `DTACT_RUNNER`
-//! the emulator: the compilers are of the machine, and what they make goes through it.
+//! the emulator: the compilers are of the machine, and what they make goes through it. For a tool
+//! that instruments, `DTACT_COMPILE_FLAGS` and `DTACT_LINK_FLAGS` are added to what they are told.
 
 use std::{
     env,
@@ -96,8 +97,7 @@ fn present(first: String, usual: &str, second: &str) -> impl Iterator<Item = Str
 
 /// A program to run: through the emulator that `DTACT_RUNNER` names, if any.
 pub(crate) fn program(path: &Path) -> Command {
-    let runner = env::var("DTACT_RUNNER").unwrap_or_default();
-    let mut words = runner.split_whitespace();
+    let mut words = words("DTACT_RUNNER").into_iter();
     let Some(emulator) = words.next() else {
         return Command::new(path);
     };
@@ -139,11 +139,14 @@ pub(crate) fn compile_with(
         flags.concat()
     );
     let program = out_dir.join(format!("{}-{linked:?}", name.replace(['/', '.', '='], "-")));
+    // What is instrumented without the compiler's own runtime is linked apart.
+    let object = program.with_extension("o");
     let mut command = Command::new(compiler);
     command
         .arg(format!("-std={standard}"))
-        .args(["-O1", "-g", "-pthread"])
+        .args(["-c", "-O1", "-g", "-pthread"])
         .args(flags)
+        .args(words("DTACT_COMPILE_FLAGS"))
         .args([
             "-Wall",
             "-Wextra",
@@ -156,10 +159,14 @@ pub(crate) fn compile_with(
         .arg(crate_dir().join("include"))
         .arg(crate_dir().join("tests").join(source))
         .arg("-o")
-        .arg(&program);
+        .arg(&object);
     if !is_cpp(source) {
         command.arg("-Wstrict-prototypes");
     }
+    builds(&mut command, source);
+    let mut command = Command::new(compiler);
+    command.arg("-pthread").args(flags).arg(&object);
+    command.arg("-o").arg(&program);
     match linked {
         Linked::Statically => {
             command.arg(library("libdtact_ffi.a")).args(NATIVE_LIBS);
@@ -175,10 +182,22 @@ pub(crate) fn compile_with(
             command.arg("-Xlinker").arg(dir);
         }
     }
-    let ended = run(&mut command);
+    command.args(words("DTACT_LINK_FLAGS"));
+    builds(&mut command, source);
+    program
+}
+
+/// The words of a variable.
+fn words(variable: &str) -> Vec<String> {
+    let value = env::var(variable).unwrap_or_default();
+    value.split_whitespace().map(str::to_owned).collect()
+}
+
+/// A step of the compiler, which has nothing to complain about.
+fn builds(command: &mut Command, source: &str) {
+    let ended = run(command);
     assert_eq!(ended.code, Some(0), "compiling {source}:\n{}", ended.stderr);
     assert_eq!(ended.stderr, "", "compiling {source}");
-    program
 }
 
 /// Runs a command to its end, and kills it if it takes too long.

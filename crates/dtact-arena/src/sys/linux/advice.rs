@@ -26,8 +26,8 @@ const PIDFD_SELF: libc::c_int = -10_000;
 /// The most ranges in one call: `UIO_MAXIOV`.
 const RANGES_MAX: usize = 1024;
 
-/// Set when the kernel has refused a batch for good.
-static IS_BATCH_REFUSED: AtomicBool = AtomicBool::new(false);
+/// Set when the kernel has refused a batch for good. Valgrind does, and complains each time.
+static IS_BATCH_REFUSED: AtomicBool = AtomicBool::new(cfg!(dtact_valgrind));
 
 const _: () = assert!(
     size_of::<PageRange>() == size_of::<libc::iovec>()
