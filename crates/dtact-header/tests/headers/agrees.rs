@@ -52,3 +52,21 @@ fn entry_points_have_the_names_and_parameters_that_the_macros_give_them() {
         assert_eq!(count, params, "{name}({list})");
     }
 }
+
+/// Where it fails: `cargo run -p dtact-header -- --out HEADER SOURCE`, as it says.
+#[test]
+fn the_headers_of_the_programs_of_dtact_ffi_are_those_of_their_sources() {
+    for (header, source) in [
+        ("examples/qsort/weights.h", "examples/qsort/weights.rs"),
+        ("tests/c/exports.h", "tests/c/exports.rs"),
+    ] {
+        let (header, source) = (
+            format!("crates/dtact-ffi/{header}"),
+            format!("crates/dtact-ffi/{source}"),
+        );
+        let to_be = Header::new(workspace(&header)).source(workspace(&source));
+        if let Err(error) = to_be.check() {
+            panic!("{error}\ncargo run -p dtact-header -- --out {header} {source}");
+        }
+    }
+}
