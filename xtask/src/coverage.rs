@@ -23,13 +23,14 @@ const TOOLS: Tool = Tool {
 };
 
 /// What is counted: the product, not its tests.
-const CRATES: [&str; 6] = [
+const CRATES: [&str; 7] = [
     "dtact-switch",
     "dtact-arena",
     "dtact-mesh",
     "dtact-bridge",
     "dtact-macros",
     "dtact",
+    "dtact-header",
 ];
 
 /// Runs the tests of these crates, or of all if there are none, then prints a table of files and

@@ -123,7 +123,7 @@ pub fn task(args: TokenStream, item: TokenStream) -> TokenStream {
 /// which C calls with the function's arguments, and which returns the handle of the fiber.
 ///
 /// ```c
-/// dtact_handle_t dtact_export_f(uint32_t n); /* to be declared */
+/// dtact_handle_t dtact_export_f(uint32_t n); /* in the header that dtact-header writes */
 ///
 /// dtact_handle_t fiber = dtact_export_f(21);
 /// uint32_t result;

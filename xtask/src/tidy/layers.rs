@@ -3,7 +3,7 @@
 //! ```text
 //!     fuzz
 //!       |
-//!   dtact-ffi   benches ─ ─ ─ ┐   xtask
+//!   dtact-ffi   benches ─ ─ ─ ┐   xtask   dtact-header
 //!        \      /             ╎
 //!         dtact
 //!        /     \
@@ -17,7 +17,7 @@ use super::Finding;
 use super::tree::{File, Kind, Tree};
 
 /// Each crate with exactly the crates of the workspace that it depends on, tests included.
-const LAYERS: [(&str, &[&str]); 10] = [
+const LAYERS: [(&str, &[&str]); 11] = [
     ("dtact-arena", &[]),
     ("dtact-mesh", &[]),
     ("dtact-switch", &[]),
@@ -28,6 +28,7 @@ const LAYERS: [(&str, &[&str]); 10] = [
     ),
     ("dtact", &["dtact-bridge", "dtact-macros"]),
     ("dtact-ffi", &["dtact"]),
+    ("dtact-header", &[]),
     (
         "benches",
         &["dtact", "dtact-arena", "dtact-mesh", "dtact-switch"],

@@ -1,11 +1,10 @@
 /* Sorts by weights that an async function of Rust finds out: each comparison waits for two of them,
  * in the depth of qsort(). Several fibers sort on one thread: while one waits, others go on. */
-#include <dtact.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Exported by weights.rs. */
-dtact_handle_t dtact_export_weight(uint32_t thing);
+/* What weights.rs exports; it includes dtact.h. */
+#include "weights.h"
 
 enum { FIBERS = 4, THINGS = 16 };
 
@@ -14,7 +13,7 @@ static int waiting, waiting_max;
 static int by_weight(const void *a, const void *b) {
     const dtact_handle_t fibers[2] = {dtact_export_weight(*(const uint32_t *)a),
                                       dtact_export_weight(*(const uint32_t *)b)};
-    uint32_t weights[2];
+    dtact_export_weight_result_t weights[2];
     ++waiting;
     waiting_max = waiting > waiting_max ? waiting : waiting_max;
     for (int i = 0; i < 2; i++) {

@@ -206,6 +206,45 @@ fn a_c_program_awaits_an_async_function_of_rust_in_the_depth_of_qsort() {
 }
 
 #[test]
+fn functions_of_rust_are_what_the_header_written_for_them_says() {
+    let output = "all as the header says\n";
+    writes("c/exports.c", ThroughExample("exports"), output);
+}
+
+#[test]
+fn every_compiler_accepts_the_headers_written_for_functions_of_rust() {
+    let golden = crate_dir().join("../dtact-header/tests/golden");
+    let entries = fs::read_dir(&golden).expect("the headers");
+    let headers: Vec<_> = entries.map(|entry| entry.expect("one").path()).collect();
+    let headers: Vec<_> = headers
+        .iter()
+        .filter(|path| path.extension() == Some("h".as_ref()))
+        .collect();
+    assert!(headers.len() > 2, "{headers:?}");
+    let of_c = c_compilers().map(|compiler| (compiler, ["-std=c11", "-xc"]));
+    let of_cpp = cpp_compilers().map(|compiler| (compiler, ["-std=c++17", "-xc++"]));
+    for (compiler, language) in of_c.chain(of_cpp) {
+        for defines in [&[][..], &["-DIS_UNIX"], &["-DIS_UNIX", "-DHAS_SLOW"]] {
+            let mut command = Command::new(&compiler);
+            command.args(language).args(defines).args([
+                "-fsyntax-only",
+                "-Wall",
+                "-Wextra",
+                "-Wpedantic",
+                "-Wundef",
+                "-Werror",
+            ]);
+            command
+                .arg("-I")
+                .arg(crate_dir().join("include"))
+                .args(&headers);
+            let ended = run(&mut command);
+            assert_eq!((ended.code, &*ended.stderr), (Some(0), ""), "{compiler}");
+        }
+    }
+}
+
+#[test]
 fn a_cpp_program_has_fibers_use_the_variables_around_them() {
     writes_everywhere("../examples/scope.cpp", ["500500\n"; 2]);
 }

@@ -1,0 +1,4 @@
+//! Without any.
+
+#[dtact::export_fiber]
+fn always() {}

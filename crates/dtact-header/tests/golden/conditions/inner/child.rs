@@ -1,0 +1,4 @@
+//! Of a module that has a condition.
+
+#[dtact::export_fiber]
+fn child() {}

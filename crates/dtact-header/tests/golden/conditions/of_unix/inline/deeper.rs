@@ -1,0 +1,4 @@
+//! Below two modules with conditions.
+
+#[dtact::export_async]
+async fn deeper() {}

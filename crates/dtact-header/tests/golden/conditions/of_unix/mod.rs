@@ -1,0 +1,8 @@
+//! Its own folder.
+
+mod below;
+
+mod inline {
+    #[cfg(feature = "slow")]
+    mod deeper;
+}
