@@ -77,24 +77,33 @@ pub(crate) fn run(shell: &Shell) -> Result<(), Halt> {
     by_cmake(shell, &prefix, &folder.join("cmake"))
 }
 
-/// The programs under a tool that the library is built for: `vars` say how, and `cargo` what comes
-/// before the package.
+/// The programs under a tool that the library is built for: `vars` and `cargo` say how, the latter
+/// by what comes before the verb, and after it.
 ///
 /// # Errors
 ///
 /// When a compiler is missing, or the tool reports something.
-pub(crate) fn under(shell: &Shell, vars: &[(&str, &str)], cargo: &[&str]) -> Result<(), Halt> {
+pub(crate) fn under(
+    shell: &Shell,
+    vars: &[(&str, &str)],
+    (before, after): (&[&str], &[&str]),
+) -> Result<(), Halt> {
     for compiler in &COMPILERS[..2] {
         shell.need(compiler)?;
     }
     // By one compiler: the newest debug information is not known to every tool.
     let mut vars = vars.to_vec();
     vars.extend([("CC", "gcc"), ("CXX", "g++"), ("DTACT_EMULATED", "1")]);
-    let mut line = cargo.to_vec();
-    line.extend(["-p", "dtact-ffi", "--lib", "--examples", "--test", "c_abi"]);
+    let cargo = |verb| [before, &[verb, "-p", "dtact-ffi"], after].concat();
+    // As libraries: among tests they would be programs.
+    let mut examples = cargo("build");
+    examples.push("--examples");
+    shell.run_with(&vars, &examples)?;
+    let mut tests = cargo("test");
+    tests.extend(["--no-fail-fast", "--lib", "--test", "c_abi"]);
     // They bring a tool of their own.
-    line.extend(["--", "--skip", "the_sanitizers_find_nothing"]);
-    shell.run_with(&vars, &line)
+    tests.extend(["--", "--skip", "the_sanitizers_find_nothing"]);
+    shell.run_with(&vars, &tests)
 }
 
 fn by_pkg_config(shell: &Shell, prefix: &Path) -> Result<(), Halt> {

@@ -138,9 +138,8 @@ impl Sanitizer {
             ("DTACT_COMPILE_FLAGS", flag),
             ("DTACT_LINK_FLAGS", link.as_str()),
         ]);
-        let mut line = self.cargo("test");
-        line.push("--no-fail-fast");
-        cabi::under(shell, &vars, &line)
+        let after = [&["--target", TARGET], self.cargo].concat();
+        cabi::under(shell, &vars, (&["cargo", "+nightly"], &after))
     }
 
     fn run(&self, shell: &Shell, crates: &[&'static str]) -> Result<(), Halt> {

@@ -335,10 +335,11 @@ impl StackPool {
     /// The figures of now.
     #[must_use]
     pub fn metrics(&self) -> StackMetrics {
+        let live = self.permits.live();
         let mut metrics = StackMetrics {
-            live: self.permits.live(),
-            // Relaxed: a figure for people.
-            live_max: self.live_max.load(counter::Ordering::Relaxed),
+            live,
+            // Relaxed: a figure for people. Whoever has just taken one may not have raised it yet.
+            live_max: live.max(self.live_max.load(counter::Ordering::Relaxed)),
             touched: 0,
             mapped_bytes: 0,
             committed_bytes: 0,
