@@ -107,7 +107,7 @@ impl CellPool {
             capacity,
             chunk: (capacity / 64).clamp(1, CHUNK_MAX),
             cache_limit: (capacity / 32).min(2 * CHUNK_MAX),
-            region: region(bytes_of_all, builder)?,
+            region: region(offsets, bytes_of_all, builder)?,
             offsets,
             depots: Table::try_new([capacity; CLASS_COUNT])?.map(Depot::new),
         })
@@ -217,9 +217,27 @@ impl CellPool {
     }
 }
 
-fn region(bytes: usize, builder: &CellPoolBuilder) -> Result<Region, ArenaError> {
+/// The cells of all classes, of which each begins at its offset.
+fn region(
+    offsets: [usize; CLASS_COUNT],
+    bytes: usize,
+    builder: &CellPoolBuilder,
+) -> Result<Region, ArenaError> {
     let bytes = NonZeroUsize::new(bytes).expect("a capacity that was checked is not 0");
-    let region = Region::try_new(bytes)?;
+    let region = Region::try_new_uncommitted(bytes)?;
+    // One class after the other: Linux, of which Wine asks it, promises no more at a time than the
+    // machine has.
+    let page = System::page_bytes();
+    let ends = offsets[1..].iter().copied().chain([region.bytes()]);
+    for (offset, end) in offsets.into_iter().zip(ends) {
+        let (from, to) = (offset / page * page, end.next_multiple_of(page));
+        region
+            .commit(from, to - from)
+            .map_err(|errno| ArenaError::Os {
+                op: "committing memory for cells",
+                errno,
+            })?;
+    }
     if builder.has_huge_pages {
         region
             .request_huge_pages()

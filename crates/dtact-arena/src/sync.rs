@@ -16,10 +16,7 @@ pub(crate) use loom::sync::atomic::{
 
 /// Atomics that are never part of a model: process-wide counters and figures for people.
 pub(crate) mod counter {
-    // What only Linux's advice remembers.
-    #[cfg(all(target_os = "linux", not(miri)))]
-    pub(crate) use core::sync::atomic::AtomicBool;
-    pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicU64, Ordering};
+    pub(crate) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 }
 
 /// Puts a value on cache lines of its own.

@@ -53,6 +53,7 @@ static CONTEXT: scoped::Scoped = scoped::Scoped(&PLACE);
 /// The program of `docs/soundness.md`: two fibers that leave their scopes in the order in which
 /// they entered them, and all the others on their thread.
 #[test]
+#[cfg_attr(dtact_asan, ignore = "the tool keeps locals elsewhere")]
 fn no_fiber_sees_a_scoped_thread_local_of_another() {
     bounded(|| {
         for workers in [1, 2] {
@@ -94,6 +95,7 @@ fn no_fiber_sees_a_scoped_thread_local_of_another() {
 }
 
 #[test]
+#[cfg_attr(dtact_asan, ignore = "the tool keeps locals elsewhere")]
 fn a_fiber_whose_turn_it_is_when_it_is_joined_in_a_scope_does_not_see_it() {
     bounded(|| {
         let runtime = stackful().workers(1).stack("64K").build().unwrap();
@@ -111,6 +113,7 @@ fn a_fiber_whose_turn_it_is_when_it_is_joined_in_a_scope_does_not_see_it() {
 }
 
 #[test]
+#[cfg_attr(dtact_asan, ignore = "the tool keeps locals elsewhere")]
 fn a_scope_within_the_initialiser_of_a_thread_local_is_seen_by_nobody_either() {
     thread_local! {
         static LAZY: u32 = {
@@ -167,6 +170,7 @@ fn a_region_that_is_left_and_one_that_points_elsewhere_do_not_block() {
 }
 
 #[test]
+#[cfg_attr(dtact_asan, ignore = "the tool keeps locals elsewhere")]
 fn every_kind_of_wait_blocks_within_a_scope() {
     bounded(|| {
         let runtime = stackful().workers(1).stack("64K").build().unwrap();
@@ -202,6 +206,7 @@ fn every_kind_of_wait_blocks_within_a_scope() {
 }
 
 #[test]
+#[cfg_attr(dtact_asan, ignore = "the tool keeps locals elsewhere")]
 fn a_wait_within_a_scope_for_a_fiber_of_the_same_thread_is_an_error_and_not_a_hang() {
     bounded(|| {
         let runtime = stackful().workers(1).stack("64K").build().unwrap();
@@ -217,6 +222,7 @@ fn a_wait_within_a_scope_for_a_fiber_of_the_same_thread_is_an_error_and_not_a_ha
 }
 
 #[test]
+#[cfg_attr(dtact_asan, ignore = "the tool keeps locals elsewhere")]
 fn a_cancelled_fiber_unwinds_out_of_its_scope() {
     bounded(|| {
         let runtime = stackful().workers(1).stack("64K").build().unwrap();
