@@ -30,6 +30,8 @@ pub(crate) struct ThreadLocals {
 struct Block {
     start: *mut usize,
     words: usize,
+    /// It is the program's own.
+    is_program: bool,
 }
 
 impl ThreadLocals {
@@ -39,9 +41,12 @@ impl ThreadLocals {
         // SAFETY: `step` expects such a vector, which nobody else uses meanwhile.
         unsafe { libc::dl_iterate_phdr(Some(step), (&raw mut blocks).cast()) };
         let own = mapping();
+        // SAFETY: it asks for nothing.
+        let of_c_library = unsafe { libc::__errno_location() }.addr();
         blocks.retain(|block| {
-            let start = block.start.addr();
-            own.contains(&start) && block.words * WORD <= own.end - start
+            let (start, bytes) = (block.start.addr(), block.words * WORD);
+            let is_in = own.contains(&start) && bytes <= own.end - start;
+            is_in && (block.is_program || !(start..start + bytes).contains(&of_c_library))
         });
         Self {
             blocks: blocks.into_boxed_slice(),
@@ -98,13 +103,18 @@ unsafe extern "C" fn step(info: *mut libc::dl_phdr_info, size: usize, data: *mut
     }
     // SAFETY: what `of_this_thread` passed, borrowed by nobody else meanwhile.
     let blocks = unsafe { &mut *data.cast::<Vec<Block>>() };
+    // SAFETY: a string that is the linker's: an empty one for the program.
+    let is_program = info.dlpi_name.is_null() || unsafe { info.dlpi_name.read() } == 0;
     for index in 0..usize::from(info.dlpi_phnum) {
         // SAFETY: there are so many of them.
         let header = unsafe { info.dlpi_phdr.add(index) };
         // SAFETY: mapped with the file.
         let header = unsafe { header.read() };
         if header.p_type == libc::PT_TLS {
-            blocks.push(block_of(info.dlpi_tls_data.cast(), header.p_memsz));
+            blocks.push(Block {
+                is_program,
+                ..block_of(info.dlpi_tls_data.cast(), header.p_memsz)
+            });
         }
     }
     0
@@ -117,6 +127,7 @@ fn block_of(start: *mut u8, bytes: u64) -> Block {
     Block {
         start: start.wrapping_add(skipped).cast(),
         words: bytes.saturating_sub(skipped) / WORD,
+        is_program: false,
     }
 }
 

@@ -6,11 +6,11 @@
 //! another order. So nothing is suspended while there is one.
 //!
 //! ```text
-//!   static thread-locals of the thread          stack of the fiber that wants to wait
-//!  ┌──────────┬────────────┬───────────┐       ┌──────────────────────────────────────┐
-//!  │ program  │ libraries  │ C library │       │ free │ frames in use                 │ top
-//!  └──────────┴────────────┴───────────┘       └──────────────────────────────────────┘
-//!     each aligned word: is it an address in here? ─────▶ ◀───────────────────────────▶
+//!   static thread-locals of the thread     stack of the fiber that wants to wait
+//!  ┌──────────┬────────────┐              ┌──────────────────────────────────────┐
+//!  │ program  │ libraries  │              │ free │ frames in use                 │ top
+//!  └──────────┴────────────┘              └──────────────────────────────────────┘
+//!     each aligned word: is it an address in here? ▶ ◀──────────────────────────▶
 //! ```
 //!
 //! The frames in use reach from the scan's own frame to the top. The loop's frame at the foot is
@@ -23,6 +23,8 @@
 //! - Pointers to what lies elsewhere: on the heap, or on the stack of another fiber.
 //! - Thread-locals of libraries that the program has loaded by itself (`dlopen`): theirs come and
 //!   go. What was loaded with the program is looked at, as it was when the thread began.
+//! - Those of the C library, which calls nobody back while one of them points into a stack; where
+//!   it is linked into the program, they are looked at with that.
 //! - Keys of the system (`pthread_getspecific`), and anything that is packed or hidden.
 //!
 //! A word that happens to look like such an address, or an address that was left behind when its

@@ -78,7 +78,7 @@ mod tests {
             let other = low.wrapping_add(bytes);
             let is_in = |word: usize| word.wrapping_sub(low) < bytes;
             for word in around.concat() {
-                for words in 0..13 {
+                for words in 0..20 {
                     for place in 0..words {
                         let mut block = vec![other; words];
                         block[place] = word;
