@@ -13,7 +13,7 @@ use core::fmt;
 /// ```
 #[derive(Copy, Clone, Eq, PartialEq, Hash)]
 pub struct SizeClass(
-    /// Below [`SizeClass::COUNT`]. A byte, so that a `Stack` stays within 32.
+    /// Below [`SizeClass::COUNT`].
     u8,
 );
 
@@ -53,6 +53,13 @@ impl SizeClass {
     #[must_use]
     pub const fn bytes(self) -> usize {
         1 << (self.0 + SHIFT_MIN)
+    }
+
+    /// The class of this place, which is below [`SizeClass::COUNT`].
+    #[inline]
+    pub(crate) const fn of_place(place: u8) -> Self {
+        debug_assert!((place as usize) < Self::COUNT, "the place of a class");
+        Self(place)
     }
 
     /// The place of the class among all, the smallest first; below [`SizeClass::COUNT`].

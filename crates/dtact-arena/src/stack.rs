@@ -35,14 +35,21 @@ pub struct Stack {
     pub(crate) top: NonNull<u8>,
     pub(crate) bottom: NonNull<u8>,
     pub(crate) pool_id: u64,
-    pub(crate) index: u32,
-    /// Tells this taking of the slot from others.
-    pub(crate) generation: u16,
-    pub(crate) class: SizeClass,
-    /// 0 or 1. No `bool`: `Option<Stack>` would keep its tag in the unused values of this byte, and
-    /// copy stacks in pieces that overlap.
-    pub(crate) canary_count: u8,
+    /// Which slot it has, and what of it. One word: of several fields the compiler takes one along
+    /// in a register, and copies what remains in pieces that overlap, for which the processor has
+    /// to wait until they were written.
+    slot: u64,
 }
+
+/// ```text
+///   63      56 55      48 47              32 31              0
+///  ┌──────────┬──────────┬──────────────────┬────────────────┐
+///  │ canaries │ class    │ generation       │ index          │
+///  └──────────┴──────────┴──────────────────┴────────────────┘
+/// ```
+const GENERATION_SHIFT: u32 = 32;
+const CLASS_SHIFT: u32 = 48;
+const CANARY_SHIFT: u32 = 56;
 
 /// The right to a stack of a known pool and class, by its number: eight bytes, from which the
 /// addresses are computed anew. A `Stack` is four times as large, and copying one in and out of
@@ -59,13 +66,42 @@ unsafe impl Send for Stack {}
 // SAFETY: a shared stack gives out copies of its addresses and numbers, nothing more.
 unsafe impl Sync for Stack {}
 
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "takes fields out of a word"
+)]
 impl Stack {
     #[inline]
-    pub(crate) fn key(&self) -> StackKey {
-        StackKey {
-            index: self.index,
-            generation: self.generation,
+    pub(crate) fn new(
+        (bottom, top): (NonNull<u8>, NonNull<u8>),
+        pool_id: u64,
+        key: StackKey,
+        class: SizeClass,
+        has_canary: bool,
+    ) -> Self {
+        Self {
+            top,
+            bottom,
+            pool_id,
+            slot: u64::from(key.index)
+                | u64::from(key.generation) << GENERATION_SHIFT
+                | (class.index() as u64) << CLASS_SHIFT
+                | u64::from(has_canary) << CANARY_SHIFT,
         }
+    }
+
+    #[inline]
+    pub(crate) const fn key(&self) -> StackKey {
+        StackKey {
+            index: self.slot as u32,
+            generation: (self.slot >> GENERATION_SHIFT) as u16,
+        }
+    }
+
+    /// Whether there is a canary between the guard and the bottom.
+    #[inline]
+    pub(crate) const fn has_canary(&self) -> bool {
+        self.slot >> CANARY_SHIFT != 0
     }
 
     /// One past the highest byte, where the first frame goes; a multiple of 64.
@@ -94,14 +130,14 @@ impl Stack {
     #[inline]
     #[must_use]
     pub fn index(&self) -> u32 {
-        self.index
+        self.key().index
     }
 
     /// The size class.
     #[inline]
     #[must_use]
     pub fn class(&self) -> SizeClass {
-        self.class
+        SizeClass::of_place((self.slot >> CLASS_SHIFT) as u8)
     }
 
     /// How deep the stack has been, from its top down to the lowest page that was ever touched, in

@@ -84,7 +84,7 @@ impl StackCache {
         if self.stacks.len() < self.limit
             && self.pool_id == pool.id
             && stack.pool_id == pool.id
-            && pool.is_cached(stack.class)
+            && pool.is_cached(stack.class())
         {
             self.push(stack.key());
         } else {
@@ -155,7 +155,7 @@ impl StackCache {
             stack.pool_id == pool.id,
             "a stack goes back to the pool it came from"
         );
-        if self.limit == 0 || !pool.is_cached(stack.class) {
+        if self.limit == 0 || !pool.is_cached(stack.class()) {
             pool.give_back(stack);
             return;
         }

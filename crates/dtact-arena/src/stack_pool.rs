@@ -176,7 +176,7 @@ impl StackPool {
             stack.pool_id == self.id,
             "a stack goes back to the pool it came from"
         );
-        let slots = self.taken_slots(stack.class);
+        let slots = self.taken_slots(stack.class());
         // The slot goes first: a permit means that a slot is there [arena.I4].
         if self.plan.ends == Ends::GuardBoth {
             slots.close_hidden(stack, &self.guards);
@@ -478,7 +478,7 @@ impl StackPool {
             stack.pool_id == self.id,
             "a stack is described by the pool it came from"
         );
-        self.taken_slots(stack.class).lowest(stack.index)
+        self.taken_slots(stack.class()).lowest(stack.index())
     }
 
     /// The slots of a class, reserved at its first use.

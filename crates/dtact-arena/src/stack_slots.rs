@@ -236,22 +236,15 @@ impl StackSlots {
     /// - The slot is one of this class.
     #[inline]
     pub(crate) unsafe fn stack(&self, key: StackKey, pool_id: u64) -> Stack {
-        let StackKey { index, generation } = key;
+        let index = key.index;
         debug_assert!(index < self.states.len() - 1, "a slot of this class");
         let span = self.layout.span(index);
         // SAFETY: by the layout, the slot's span lies inside the region [arena.I1].
         let top = unsafe { self.region.bottom().add(span.top) };
         // SAFETY: as above.
         let bottom = unsafe { self.region.bottom().add(span.bottom) };
-        Stack {
-            top,
-            bottom,
-            pool_id,
-            index,
-            generation,
-            class: self.class,
-            canary_count: u8::from(self.layout.ends().has_canary()),
-        }
+        let has_canary = self.layout.ends().has_canary();
+        Stack::new((bottom, top), pool_id, key, self.class, has_canary)
     }
 
     /// Takes stacks back, up to [`CHUNK_MAX`].
@@ -339,7 +332,7 @@ impl StackSlots {
     pub(crate) fn is_canary_intact(stack: &Stack) -> bool {
         // SAFETY: the caller's pool has the stack, so the line below its bottom is inside the
         // region, and no stack's; `open` has put a canary there.
-        stack.canary_count == 0 || unsafe { canary::is_intact(stack.bottom) }
+        !stack.has_canary() || unsafe { canary::is_intact(stack.bottom) }
     }
 
     /// Gives the memory of up to `max` idle stacks back, and returns of how many, and whether they
