@@ -49,6 +49,10 @@ pub(crate) struct Extra {
     span: TaskSpan,
 }
 
+// As `Builder::spawn_times` and `Builder::wake_latencies` say.
+#[cfg(all(target_pointer_width = "64", not(feature = "tracing")))]
+const _: () = assert!(size_of::<Extra>() == 72);
+
 // SAFETY: the plain fields have one holder at a time, which is passed on with the fiber
 // [bridge.E1]; what they hold is `Send`.
 unsafe impl Sync for Extra {}

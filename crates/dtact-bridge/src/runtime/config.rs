@@ -254,7 +254,7 @@ impl Builder {
     /// Notes when each fiber is spawned, for [`FiberDump::age`](crate::FiberDump::age); off by
     /// default.
     ///
-    /// A spawn then costs a look at the clock and a store, and 64 bytes more of memory for each
+    /// A spawn then costs a look at the clock and a store, and 72 bytes more of memory for each
     /// cell that was ever used.
     pub const fn spawn_times(mut self, are_wanted: bool) -> Self {
         self.has_spawn_times = are_wanted;
@@ -265,7 +265,7 @@ impl Builder {
     /// [`Runtime::wake_latencies`](crate::Runtime::wake_latencies); off by default.
     ///
     /// A wake and the run after it then cost a look at the clock each, and each cell that was ever
-    /// used 64 bytes more of memory.
+    /// used 72 bytes more of memory.
     pub const fn wake_latencies(mut self, are_wanted: bool) -> Self {
         self.has_wake_latencies = are_wanted;
         self
