@@ -7,7 +7,17 @@ use crate::runtime::Calls;
 const CHILDREN: usize = 10;
 
 /// A tree with so many leaves, a power of ten.
+///
+/// # Panics
+///
+/// If they are not that, or fewer than ten.
 pub(super) async fn run<C: Calls>(calls: C, leaves: usize) {
+    let depth = leaves.checked_ilog(CHILDREN).unwrap_or(0);
+    let is_whole = depth > 0 && CHILDREN.pow(depth) == leaves;
+    assert!(
+        is_whole,
+        "a power of ten leaves, ten at least: not {leaves}"
+    );
     let sum = calls.join(calls.spawn(node(calls, 0, leaves))).await;
     assert_eq!(sum, (0..leaves).sum());
 }
