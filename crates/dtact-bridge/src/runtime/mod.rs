@@ -219,8 +219,10 @@ impl Runtime {
     /// let runtime = Builder::new().wake_latencies(true).build()?;
     /// runtime.spawn(sleep(Duration::from_millis(1))).wait()?;
     /// let latencies = runtime.wake_latencies().expect("they are measured").all();
-    /// assert_eq!(latencies.count(), 1);
-    /// println!("{:?} at most", latencies.quantile(1.0).expect("there is one"));
+    /// // None where the time was over before the fiber first looked.
+    /// if let Some(longest) = latencies.quantile(1.0) {
+    ///     println!("{longest:?} at most");
+    /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     #[must_use]
