@@ -57,8 +57,10 @@ static void info_of(dtact_handle_t fiber) {
 }
 
 static void dump_of(const dtact_runtime_t *runtime) {
+    /* Room for the stack of one that is suspended, with long names of functions. */
+    static char all[1 << 20];
     size_t length = 0;
-    char small[10], all[4096];
+    char small[10];
     EXPECT(DTACT_OK, dtact_runtime_dump(runtime, NULL, 0, &length));
     CHECK(length > sizeof small);
     memset(small, 'x', sizeof small);
