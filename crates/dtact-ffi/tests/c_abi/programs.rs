@@ -285,34 +285,50 @@ fn dtact_abort_ends_the_process() {
 /// there is not compared; where it finds something, the program fails. On such a stack it cannot
 /// follow a `throw`.
 #[test]
-fn the_sanitizers_find_nothing() {
-    for (flag, source) in [
-        ("-fsanitize=address", "c/misuse.c"),
-        ("-fsanitize=address", "c/process_misuse.c"),
-        ("-fsanitize=address", "c/finalizer.c"),
-        ("-fsanitize=address", "c/completions.c"),
-        ("-fsanitize=address", "c/observe.c"),
-        ("-fsanitize=undefined", "c/options.c"),
-        ("-fsanitize=undefined", "c/timeout.c"),
-        ("-fsanitize=undefined", "c/process_misuse.c"),
-        ("-fsanitize=undefined", "c/completions.c"),
-        ("-fsanitize=undefined", "cpp/scope.cpp"),
-        ("-fsanitize=undefined", "cpp/fibers.cpp"),
+#[cfg_attr(
+    target_arch = "riscv64",
+    ignore = "the tool counts on addresses of 38 bits there, and an emulator has more"
+)]
+fn the_sanitizers_of_the_compiler_find_no_bad_address() {
+    for source in [
+        "c/misuse.c",
+        "c/process_misuse.c",
+        "c/finalizer.c",
+        "c/completions.c",
+        "c/observe.c",
     ] {
-        let flags = [flag, "-fno-sanitize-recover=all"];
-        let (compiler, standard) = if source.starts_with("c/") {
-            (c_compiler(), "c11")
-        } else {
-            (cpp_compiler(), "c++17")
-        };
-        let path = compile_with(compiler, standard, &flags, source, Statically);
-        let mut command = program(&path);
-        // Who looks for leaks stops the threads as a debugger does, which an emulator cannot.
-        if std::env::var_os("DTACT_EMULATED").is_some() {
-            command.env("ASAN_OPTIONS", "detect_leaks=0");
-        }
-        let ended = run(&mut command);
-        assert_eq!(ended.code, Some(0), "{source} {flag}: {}", ended.stderr);
-        assert!(!ended.stderr.contains("ERROR"), "{}", ended.stderr);
+        finds_nothing("-fsanitize=address", source);
     }
+}
+
+#[test]
+fn the_sanitizers_of_the_compiler_find_no_undefined_behaviour() {
+    for source in [
+        "c/options.c",
+        "c/timeout.c",
+        "c/process_misuse.c",
+        "c/completions.c",
+        "cpp/scope.cpp",
+        "cpp/fibers.cpp",
+    ] {
+        finds_nothing("-fsanitize=undefined", source);
+    }
+}
+
+fn finds_nothing(flag: &str, source: &str) {
+    let flags = [flag, "-fno-sanitize-recover=all"];
+    let (compiler, standard) = if source.starts_with("c/") {
+        (c_compiler(), "c11")
+    } else {
+        (cpp_compiler(), "c++17")
+    };
+    let path = compile_with(compiler, standard, &flags, source, Statically);
+    let mut command = program(&path);
+    // Who looks for leaks stops the threads as a debugger does, which an emulator cannot.
+    if std::env::var_os("DTACT_EMULATED").is_some() {
+        command.env("ASAN_OPTIONS", "detect_leaks=0");
+    }
+    let ended = run(&mut command);
+    assert_eq!(ended.code, Some(0), "{source} {flag}: {}", ended.stderr);
+    assert!(!ended.stderr.contains("ERROR"), "{}", ended.stderr);
 }
