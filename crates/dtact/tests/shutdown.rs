@@ -7,12 +7,17 @@ mod common;
 use std::{
     fs,
     future::pending,
-    sync::atomic::{AtomicBool, Ordering},
+    panic::catch_unwind,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
     time::{Duration, Instant},
 };
 
 use common::{DropCount, WORKERS, bounded, emulated, park_in_each_way, stackful, this_program};
-use dtact::{Builder, JoinError, Runtime, SpawnError, WaitExt as _, spawn, wait, yield_now};
+use dtact::{Builder, JoinError, Runtime, SpawnError, WaitExt as _, fiber, spawn, wait, yield_now};
 
 #[test]
 fn dropping_a_runtime_ends_fibers_parked_in_each_way() {
@@ -323,6 +328,30 @@ fn a_configuration_that_cannot_be_is_refused_before_anything_starts() {
         ] {
             let text = refusal(builder.clone());
             assert!(text.contains(word), "{builder:?} gave: {text}");
+        }
+    });
+}
+
+#[test]
+fn a_fiber_that_a_shutdown_has_cancelled_stays_cancelled() {
+    bounded(|| {
+        // An emulator takes a hundred times as long to start and end a thread.
+        let rounds = if emulated() { 20 } else { 500 };
+        for _ in 0..rounds {
+            let runtime = stackful().workers(1).stack("64K").build().unwrap();
+            let begun = Arc::new(AtomicBool::new(false));
+            let told = Arc::clone(&begun);
+            let stays = runtime.spawn_with_stack("64K", move || {
+                told.store(true, Ordering::Release);
+                while catch_unwind(fiber::yield_now).is_ok() {}
+                // The first may have been told that all is to end, before it was said of each.
+                (0..100).all(|_| catch_unwind(fiber::yield_now).is_err())
+            });
+            while !begun.load(Ordering::Acquire) {
+                thread::yield_now();
+            }
+            drop(runtime);
+            assert!(stays.wait().unwrap(), "it went on");
         }
     });
 }

@@ -136,7 +136,9 @@ pub(crate) fn suspend(context: &WorkerContext, fiber: FiberRef, reason: Reason) 
         .expect("the fiber is running");
     let header = cell.header();
     let attributes = header.attributes();
-    if reason == Reason::Yield && !header.state.is_cancelled() && context.may_go_on() {
+    // Where the runtime is closing each fiber is cancelled, also one that has not been told yet.
+    let shall_end = header.state.is_cancelled() || context.shared.is_closing();
+    if reason == Reason::Yield && !shall_end && context.may_go_on() {
         context.budget.fill();
         context.counters().count(attributes, Counts::YIELDS);
         return Resumed::Woken;

@@ -86,7 +86,12 @@ static void when_all_sorts(dtact_runtime_t *runtime) {
 
 int main(void) {
     dtact_runtime_t *runtime = start(2);
+    bool is_finished = false;
     EXPECT(DTACT_OK, dtact_fiber_spawn(runtime, nothing, NULL, NULL, 0, &somebody));
+    /* Before the shutdown below, which would cancel it. */
+    while (!is_finished) {
+        EXPECT(DTACT_OK, dtact_fiber_is_finished(somebody, &is_finished));
+    }
     when_joined(runtime);
     when_refused(runtime, SIZE_MAX, DTACT_INVALID_ARGUMENT);
     when_all_sorts(runtime);
