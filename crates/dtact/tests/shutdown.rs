@@ -7,16 +7,18 @@ mod common;
 use std::{
     fs,
     future::pending,
+    hint::black_box,
     panic::catch_unwind,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    thread,
     time::{Duration, Instant},
 };
 
-use common::{DropCount, WORKERS, bounded, emulated, park_in_each_way, stackful, this_program};
+use common::{
+    DropCount, WORKERS, bounded, emulated, park_in_each_way, stackful, this_program, until,
+};
 use dtact::{Builder, JoinError, Runtime, SpawnError, WaitExt as _, fiber, spawn, wait, yield_now};
 
 #[test]
@@ -335,21 +337,31 @@ fn a_configuration_that_cannot_be_is_refused_before_anything_starts() {
 #[test]
 fn a_fiber_that_a_shutdown_has_cancelled_stays_cancelled() {
     bounded(|| {
-        // An emulator takes a hundred times as long to start and end a thread.
-        let rounds = if emulated() { 20 } else { 500 };
-        for _ in 0..rounds {
+        // A shutdown says first that all is to end, and then goes through the cells, the small ones
+        // first. An emulator takes long to fill so many.
+        let cells = if emulated() { 2_000 } else { 100_000 };
+        for _ in 0..5 {
             let runtime = stackful().workers(1).stack("64K").build().unwrap();
+            let (open, gate) = async_channel::bounded::<()>(1);
+            let wait_there = || {
+                let gate = gate.clone();
+                runtime.spawn(async move { assert!(gate.recv().await.is_err()) })
+            };
+            let crowd: Vec<_> = (0..cells).map(|_| wait_there()).collect();
+            drop(open);
+            for one in crowd {
+                one.wait().unwrap();
+            }
             let begun = Arc::new(AtomicBool::new(false));
             let told = Arc::clone(&begun);
+            let large = [0_u8; 4_000];
             let stays = runtime.spawn_with_stack("64K", move || {
+                black_box(&large);
                 told.store(true, Ordering::Release);
                 while catch_unwind(fiber::yield_now).is_ok() {}
-                // The first may have been told that all is to end, before it was said of each.
                 (0..100).all(|_| catch_unwind(fiber::yield_now).is_err())
             });
-            while !begun.load(Ordering::Acquire) {
-                thread::yield_now();
-            }
+            until("it runs", || begun.load(Ordering::Acquire));
             drop(runtime);
             assert!(stays.wait().unwrap(), "it went on");
         }
