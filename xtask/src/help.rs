@@ -24,10 +24,11 @@ cargo xtask <command>
   cabi             the C ABI, used from C and from C++
   deny             licences, duplicates and sources of the dependencies
   miri             the pure Rust parts under Miri; needs nightly
-  asan             the tests and planted bugs under AddressSanitizer; needs nightly; in `ci`
-                   the tests of the switch alone
-  tsan             the same under ThreadSanitizer, not in `ci`; needs nightly with rust-src
-  valgrind         the tests of the switch, and a planted bug, under Valgrind
+  asan             tests, programs of C, planted bugs under AddressSanitizer; needs nightly; in
+                   `ci` the tests of the switch alone
+  tsan             tests and planted bugs under ThreadSanitizer, not in `ci`; needs nightly with
+                   rust-src
+  valgrind         tests of the switch, programs of C, and a planted bug under Valgrind
   careful [crates] the tests with a standard library that checks what its callers promise; needs
                    nightly with rust-src; not in `ci`
   coverage [crates]

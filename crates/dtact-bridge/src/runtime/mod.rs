@@ -10,6 +10,8 @@ pub(crate) mod panic_policy;
 pub(crate) mod probe;
 pub(crate) mod shared;
 pub(crate) mod shutdown;
+#[cfg(all(unix, not(miri)))]
+mod signals;
 pub(crate) mod stack_size;
 pub(crate) mod starved;
 pub(crate) mod wake_latency;

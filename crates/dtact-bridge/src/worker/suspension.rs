@@ -43,7 +43,8 @@ pub(crate) struct Suspension {
     /// The context, by [`Context::into_raw`].
     context: AtomicPtr<()>,
     pub(super) stack: Cell<Option<Stack>>,
-    /// The fiber whose end it waits for, if it is that.
+    /// The fiber whose end it waits for, if it is that. Written before the fiber is parked, and
+    /// read by whoever holds it afterwards [bridge.S1].
     pub(crate) waits_for: Cell<Option<FiberRef>>,
     /// The lender to go back to after this one, where this is one itself.
     pub(super) lender: Cell<Option<NonNull<Self>>>,

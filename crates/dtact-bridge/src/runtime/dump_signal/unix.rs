@@ -18,7 +18,7 @@ use libc::__error as errno_location;
 use super::DumpSignalError;
 use crate::{
     registry::RUNTIMES,
-    runtime::dump,
+    runtime::{dump, signals},
     sync::{AtomicI32, Mutex, Ordering, Thread, lock},
 };
 
@@ -61,17 +61,8 @@ impl DumpSignal {
     /// Installs the handler of a signal, unless it is there.
     pub(crate) fn install(signal: c_int) -> Result<Self, DumpSignalError> {
         let mut listening = lock(&LISTENING);
-        let before = action_of(signal).ok_or(DumpSignalError::Unusable { signal })?;
-        let is_fault = [
-            libc::SIGSEGV,
-            libc::SIGBUS,
-            libc::SIGFPE,
-            libc::SIGILL,
-            libc::SIGTRAP,
-            libc::SIGABRT,
-        ]
-        .contains(&signal);
-        if is_fault || u8::try_from(signal).is_err() {
+        let before = signals::action_of(signal).ok_or(DumpSignalError::Unusable { signal })?;
+        if signals::is_fault(signal) || u8::try_from(signal).is_err() {
             return Err(DumpSignalError::Unusable { signal });
         }
         let is_ours = before.sa_sigaction == on_signal as *const () as usize;
@@ -122,7 +113,7 @@ impl Drop for DumpSignal {
             return;
         }
         let caught = signals.swap_remove(place);
-        let now = action_of(caught.signal).map(|action| action.sa_sigaction);
+        let now = signals::action_of(caught.signal).map(|action| action.sa_sigaction);
         // A handler that somebody has installed over ours stays, and may call ours, which does no
         // harm.
         if now == Some(on_signal as *const () as usize) {
@@ -241,15 +232,6 @@ fn note(what: u8) {
 fn process() -> c_int {
     // SAFETY: it asks for nothing.
     unsafe { libc::getpid() }
-}
-
-/// What is done at a signal now; `None` for a number that is none.
-fn action_of(signal: c_int) -> Option<libc::sigaction> {
-    let mut action = MaybeUninit::<libc::sigaction>::uninit();
-    // SAFETY: changes nothing, and writes to a place for one action.
-    let asked = unsafe { libc::sigaction(signal, ptr::null(), action.as_mut_ptr()) };
-    // SAFETY: success has written it.
-    (asked == 0).then(|| unsafe { action.assume_init() })
 }
 
 /// Installs the handler. `false`: the system does not allow one.

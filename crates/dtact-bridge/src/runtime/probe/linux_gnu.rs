@@ -21,7 +21,10 @@ use core::{
 use std::time::Instant;
 
 use super::{FRAMES_MAX, StackSignalError, StackTrace, ThreadId};
-use crate::sync::{AtomicI32, AtomicUsize, Mutex, Ordering, lock, sleep};
+use crate::{
+    runtime::signals,
+    sync::{AtomicI32, AtomicUsize, Mutex, Ordering, lock, sleep},
+};
 
 // Nobody is asked: 0. A thread is asked: its number, which is positive. The others are negative.
 const IDLE: i32 = 0;
@@ -50,23 +53,8 @@ pub(super) fn install(signal: c_int) -> Result<(), StackSignalError> {
     if finder.is_null() {
         return Err(StackSignalError::Unsupported);
     }
-    let is_fault = [
-        libc::SIGSEGV,
-        libc::SIGBUS,
-        libc::SIGFPE,
-        libc::SIGILL,
-        libc::SIGTRAP,
-        libc::SIGABRT,
-    ]
-    .contains(&signal);
-    let mut before = MaybeUninit::<libc::sigaction>::uninit();
-    // SAFETY: changes nothing, and writes to a place for one action.
-    let asked = unsafe { libc::sigaction(signal, ptr::null(), before.as_mut_ptr()) };
-    if is_fault || asked != 0 {
-        return Err(StackSignalError::Unusable { signal });
-    }
-    // SAFETY: success has written it.
-    let before = unsafe { before.assume_init() };
+    let before = signals::action_of(signal).filter(|_| !signals::is_fault(signal));
+    let before = before.ok_or(StackSignalError::Unusable { signal })?;
     let ours = on_signal as *const () as usize;
     if before.sa_sigaction == ours {
         return Ok(());
