@@ -152,6 +152,27 @@ fn use_stack(bytes: usize) -> u8 {
 }
 
 #[test]
+#[cfg_attr(dtact_asan, ignore = "the tool keeps locals elsewhere")]
+fn a_worker_leaves_the_larger_stack_that_one_fiber_asked_for() {
+    const LARGE: usize = 2 << 20;
+    /// Where the stack is that this runs on, nearly.
+    fn here() -> usize {
+        let local = 0_u8;
+        std::ptr::from_ref(std::hint::black_box(&local)).addr()
+    }
+    bounded(|| {
+        for builder in [Builder::new(), stackful()] {
+            let runtime = builder.workers(1).stack("64K").build().unwrap();
+            for _ in 0..3 {
+                let large = runtime.spawn_with_stack(LARGE, here).wait().unwrap();
+                let usual = runtime.spawn(async { here() }).wait().unwrap();
+                assert!(large.abs_diff(usual) > LARGE, "{usual:#x} on {large:#x}");
+            }
+        }
+    });
+}
+
+#[test]
 fn a_floor_gives_futures_and_closures_a_larger_stack() {
     bounded(|| {
         for builder in [Builder::new(), stackful()] {

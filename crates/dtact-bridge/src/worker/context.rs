@@ -124,8 +124,10 @@ impl WorkerContext {
     /// Notes which stack the loop will stand on, and returns the one it has stood on.
     #[inline]
     pub(crate) fn replace_stack(&self, stack: Option<Stack>) -> Option<Stack> {
-        self.stack_bytes
-            .set(stack.as_ref().map_or(0, |stack| stack.class().bytes()));
+        let bytes = stack.as_ref().map_or(0, |stack| stack.class().bytes());
+        self.stack_bytes.set(bytes);
+        self.is_on_larger
+            .set(bytes > self.shared.stacks.default_bytes());
         self.stack_range.set(stack.as_ref().map_or((0, 0), |stack| {
             (stack.bottom().addr().get(), stack.top().addr().get())
         }));
