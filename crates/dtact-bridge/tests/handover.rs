@@ -122,8 +122,10 @@ fn who_joins_is_cancelled_while_the_other_one_waits() {
     let joiner = runtime.spawn_with_stack("64K", move || {
         let other = spawn_with_stack("64K", move || {
             inside.store(true, Ordering::Release);
+            // Each is a thread under Miri.
+            let pause = Duration::from_millis(if cfg!(miri) { 300 } else { 1 });
             while !over.load(Ordering::Acquire) {
-                wait(sleep(Duration::from_millis(1)));
+                wait(sleep(pause));
             }
         });
         other.wait()
